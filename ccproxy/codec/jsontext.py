@@ -1,0 +1,84 @@
+"""JSON text to Python objects and back: orjson, and the standard library where orjson would lose or refuse something.
+
+orjson turns integers beyond 64 bits into floats, refuses lone surrogates (clients cut strings in the middle of an emoji)
+and stops at some depth. Then the standard library reads or writes that one document. `NaN` and `Infinity` are no JSON and
+are refused by both ways (RFC 8259, section 6).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 900
+"""Nesting that is read and written. orjson stops at 1,024 when reading and 254 when writing; the standard library's C
+scanner needs a stack frame per level, and Python's default recursion limit is 1,000."""
+
+_DIGITS_TO_ZERO = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
+_NINETEEN_DIGITS = b"0" * 19
+_LONG_INTEGER = re.compile(rb"[-\[{:,\s](?:-?[1-9][0-9]{18,})(?=[\s,\]}]|$)")
+
+
+class JSONError(ValueError):
+    """The text is no JSON document, or nests deeper than MAX_DEPTH."""
+
+
+def loads(text: bytes | bytearray | memoryview | str) -> Any:
+    """One JSON document, numbers exact up to 64 bits. Raises JSONError. Use `loads_exact` where a number may be larger."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _standard_loads(text)
+
+
+def loads_exact(text: bytes | bytearray | str) -> Any:
+    """One JSON document, integers of any length kept exact. Raises JSONError."""
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    # 19 digits in a row is the cheapest sign of a long integer: one table pass and one substring search, both in C.
+    if _NINETEEN_DIGITS in raw.translate(_DIGITS_TO_ZERO) and _LONG_INTEGER.search(raw):
+        return _standard_loads(raw)
+    return loads(raw)
+
+
+def dumps(value: Any) -> bytes:
+    """Compact UTF-8 JSON. Lone surrogates are written as \\u escapes. Raises JSONError for what is no JSON value."""
+    try:
+        return orjson.dumps(value)
+    except (orjson.JSONEncodeError, RecursionError):
+        return _standard_dumps(value)
+
+
+def dumps_str(value: Any) -> str:
+    """The same as text."""
+    return dumps(value).decode()
+
+
+def _refuse_constant(name: str) -> Any:
+    raise JSONError(f"{name} is not a JSON number")
+
+
+def _standard_loads(text: bytes | bytearray | memoryview | str) -> Any:
+    try:
+        source = text if isinstance(text, str) else bytes(text).decode("utf-8")
+        value = json.loads(source, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise JSONError(f"nested deeper than {MAX_DEPTH} levels") from None
+    except ValueError as error:
+        raise JSONError(str(error)) from None
+    return value
+
+
+def _standard_dumps(value: Any) -> bytes:
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except RecursionError:
+        raise JSONError(f"nested deeper than {MAX_DEPTH} levels") from None
+    except (TypeError, ValueError) as error:
+        raise JSONError(str(error)) from None
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -1,0 +1,331 @@
+"""What a protocol is: one record of pure functions and three classes. The exchange and the app know protocols only so.
+
+A protocol's folder has `documents.py` (whole JSON documents), `stream.py` (Decoder, Encoder, Tap) and `__init__.py`, which
+puts them into its `Protocol` record. It imports rows 0 and 1 and this module, never another protocol.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from typing import Protocol as Shape
+
+from attrs import field, frozen
+
+from ccproxy.codec import jsontext
+from ccproxy.errors import CcproxyError, UpstreamError
+from ccproxy.model import JSON, Answer, Context, Request, Target, Usage
+from ccproxy.stream import Sink
+
+Headers = list[tuple[str, str]]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the record holds
+
+
+@frozen(kw_only=True)
+class Route:
+    """One path that a protocol's clients call.
+
+    path: literal, or with `{model}` in it, which stands for everything up to the last `:` (or to the end) and may hold
+    slashes. operation: a column of the record (`chat`, `models`, `model`, ...). stream: what the path says about streaming,
+    None where the body says it.
+    """
+
+    method: str
+    path: str
+    operation: str
+    stream: bool | None = None
+
+
+@frozen(kw_only=True)
+class Call:
+    """What the route and the query string said of one request."""
+
+    model: str = ""
+    stream: bool | None = None
+    query: Mapping[str, str] = field(factory=dict)
+    path: str = ""
+
+
+@frozen(kw_only=True)
+class Outgoing:
+    """A request for an upstream. path: to be put behind the provider's base URL, with its query string. headers: those that
+    the protocol itself demands, lower-case names, without credentials. document: the JSON body."""
+
+    path: str
+    document: dict[str, JSON]
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@frozen(kw_only=True)
+class ModelInfo:
+    """One row of a model list. created: seconds since the epoch. context and output: token limits. 0: unknown."""
+
+    id: str
+    created: int = 0
+    owner: str = ""
+    title: str = ""
+    context: int = 0
+    output: int = 0
+    abilities: frozenset[str] = frozenset()
+
+
+class Reader(Shape):
+    """See `ccproxy.codec`."""
+
+    @property
+    def pending(self) -> int: ...
+    def feed(self, data: bytes) -> list[bytes]: ...
+    def eof(self) -> list[bytes]: ...
+
+
+class Decoder:
+    """An upstream's stream into Sink calls. `done` is true once the protocol's own end has been seen or an error passed on;
+    what comes later is ignored.
+
+    `feed` and `eof` raise `Malformed` for bytes that break the protocol, and nothing else. `eof` tells a clean end of the
+    body: it makes up a missing end where DESIGN 5 says so and raises `Broken` otherwise. An error that the upstream reports
+    within its stream goes to `sink.error`.
+    """
+
+    __slots__ = ("context", "done", "sink")
+
+    def __init__(self, context: Context, sink: Sink) -> None:
+        self.context = context
+        self.sink = sink
+        self.done = False
+
+    def feed(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def eof(self) -> None:
+        raise NotImplementedError
+
+
+class Encoder(Sink):
+    """Sink calls into the client's stream. Bytes gather in `out` until `take`.
+
+    Any legal call order gives a stream that the protocol's official SDK accepts. `usage` keeps the last counts in `totals`;
+    `finish` and `error` write the end, error after closing what is open, and set `done` (and `failure`).
+    """
+
+    __slots__ = ("context", "done", "failure", "out", "totals")
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.out = bytearray()
+        self.done = False
+        self.failure: CcproxyError | None = None
+        self.totals: Usage | None = None
+
+    def take(self) -> bytes:
+        """The bytes since the last take."""
+        data = bytes(self.out)
+        self.out.clear()
+        return data
+
+    def keepalive(self) -> bytes:
+        """What an idle stream carries in this protocol (DESIGN 5), b"" for nothing."""
+        return b""
+
+
+class Tap:
+    """Looks at a same-protocol stream beside its bytes: keeps usage, what is open, whether it ended, and how.
+
+    usage: the last counts. done: the protocol's own end was seen. failure: the upstream's own error, once seen.
+    """
+
+    __slots__ = ("context", "done", "failure", "usage")
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.usage: Usage | None = None
+        self.done = False
+        self.failure: UpstreamError | None = None
+
+    def look(self, payload: bytes) -> bytes | None:
+        """One record's payload. Returns the whole framed record that replaces it, or None to let its bytes pass.
+        Raises `Malformed` for what is no record of this protocol."""
+        raise NotImplementedError
+
+    def eof(self) -> bytes:
+        """A clean end of the body: bytes to add. Raises `Broken` where the stream must not end here."""
+        raise NotImplementedError
+
+    def fail(self, error: CcproxyError) -> bytes:
+        """Closes what is open and reports the error, in the client's stream."""
+        raise NotImplementedError
+
+    def keepalive(self) -> bytes:
+        return b""
+
+
+@frozen(kw_only=True)
+class Chat:
+    """The chat operation of one protocol, as a server (read_request, write_answer, encoder) and as a client of an upstream
+    (write_request, read_answer, decoder).
+
+    read_request(document, context, call): checks the document and says what it says. Sets the context's stream, shape,
+        include_usage, echo and tools. Raises RequestError with `param`.
+    write_request(request, target, context): the upstream's request. request.model is already the target's. Raises
+        Unsupported. Keeps the renamed tools in context.tool_names.
+    read_answer(document, context, sink): a whole answer as one legal sequence of Sink calls. Raises Malformed.
+    write_answer(answer, context): the whole answer for the client.
+    reader(): the codec that frames the upstream's stream (of the default shape).
+    renames: whether answers carry the model in so few places that same-protocol traffic is given the client's name.
+    """
+
+    read_request: Callable[[dict[str, JSON], Context, Call], Request]
+    write_request: Callable[[Request, Target, Context], Outgoing]
+    read_answer: Callable[[dict[str, JSON], Context, Sink], None]
+    write_answer: Callable[[Answer, Context], dict[str, JSON]]
+    decoder: Callable[[Context, Sink], Decoder]
+    encoder: Callable[[Context], Encoder]
+    tap: Callable[[Context], Tap]
+    reader: Callable[[], Reader]
+    stream_type: Callable[[Context], str]
+    renames: bool = False
+
+
+@frozen(kw_only=True)
+class Models:
+    """Model lists of one protocol. path: behind the base URL. read(document): an upstream's list. write(models, call): the
+    list for a client. write_one(model): a single model for a client."""
+
+    path: str
+    read: Callable[[dict[str, JSON]], list[ModelInfo]]
+    write: Callable[[Sequence[ModelInfo]], dict[str, JSON]]
+    write_one: Callable[[ModelInfo], dict[str, JSON]]
+
+
+@frozen(kw_only=True)
+class Protocol:
+    """name: as in the config. title: for people. routes: what its clients call.
+
+    write_error(error): the error document of this protocol; the HTTP status is `error.status` after `status_for`.
+    statuses: HTTP statuses that this protocol's clients know otherwise (529 only Claude's): ours -> theirs.
+    key_headers(key): how an upstream of this protocol takes its API key; the first header is the default way.
+    pass_headers: client headers (lower-case) that go up on same-protocol traffic.
+    pass_answer_headers: upstream headers that come down on same-protocol traffic, beside the common ones of `exchange`.
+    base_url: what the official SDK uses by default. sdk_suffix: path endings of a base URL that users add by mistake.
+    """
+
+    name: str
+    title: str
+    routes: tuple[Route, ...]
+    chat: Chat
+    models: Models
+    write_error: Callable[[CcproxyError], dict[str, JSON]]
+    key_headers: Callable[[str], Headers]
+    base_url: str
+    pass_headers: frozenset[str] = frozenset()
+    pass_answer_headers: frozenset[str] = frozenset()
+    statuses: Mapping[int, int] = field(factory=dict)
+    sdk_suffix: tuple[str, ...] = ()
+
+    def status_for(self, error: CcproxyError) -> int:
+        return self.statuses.get(error.status, error.status)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Errors that an upstream sends, in whatever shape
+
+
+def read_error(origin: str, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> UpstreamError:
+    """The error behind an upstream's non-2xx answer: JSON of any known shape, plain text or HTML. Never raises.
+
+    Shapes seen: `{"error": {message, type, code, status, param}}`, `{"error": "..."}`, `{"message": ...}`,
+    `{"detail": ...}` (FastAPI), a list of one of these (Gemini), text, HTML. `headers` are those of the answer.
+    """
+    try:
+        document = jsontext.loads(body) if body.strip() else None
+    except jsontext.JSONError:
+        document = None
+    if isinstance(document, (dict, list)):
+        return error_from_document(origin, status, document, headers)
+    text = _plain(body)
+    return UpstreamError(text or f"the upstream answered with status {status}", status=status, **_from_headers(headers))
+
+
+def error_from_document(origin: str, status: int, document: JSON, headers: Sequence[tuple[str, str]] = ()) -> UpstreamError:
+    """The same for a document that is decoded already, as in a stream. `status` is used as it is."""
+    outer = document[0] if isinstance(document, list) and document else document
+    outer = outer if isinstance(outer, dict) else {"message": outer}
+    inner = outer.get("error", outer)
+    body: dict[str, Any] = inner if isinstance(inner, dict) else {"message": inner}
+    message = next((m for m in (body.get(k) for k in _MESSAGE_KEYS) if m), None) or next(
+        (m for m in (outer.get(k) for k in _MESSAGE_KEYS) if m and not isinstance(m, dict)), None
+    )
+    code = next((c for c in (body.get("code"), body.get("type"), body.get("status"), outer.get("code")) if c), None)
+    param = body.get("param")
+    return UpstreamError(
+        message if isinstance(message, str) else jsontext.dumps_str(message or document),
+        status=status,
+        code=None if code is None else str(code),
+        param=param if isinstance(param, str) else None,
+        origin=origin,
+        raw=document,
+        **_from_headers(headers),
+    )
+
+
+_MESSAGE_KEYS = ("message", "detail", "error", "msg", "title")
+_TAG = re.compile(r"<(style|script|head)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_TEXT_LIMIT = 2_000
+"""Characters of a text or HTML error that a client is shown; a proxy's error page can be long and says little more."""
+
+
+def _plain(body: bytes) -> str:
+    text = body[: 8 * _TEXT_LIMIT].decode("utf-8", "replace")
+    return " ".join(_TAG.sub(" ", text).split())[:_TEXT_LIMIT]
+
+
+_RATE_LIMIT = ("x-ratelimit-", "anthropic-ratelimit-")
+_REQUEST_IDS = frozenset({"request-id", "x-request-id"})
+
+
+def _from_headers(headers: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    kept = [(n, v) for n, v in headers if n in _REQUEST_IDS or n == "retry-after" or n.startswith(_RATE_LIMIT)]
+    if kept:
+        found["headers"] = kept
+    for name, value in kept:
+        if name == "retry-after" and value.strip().isdigit():
+            found["retry_after"] = float(value)
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Ids and names
+
+
+def made_id(context: Context, prefix: str, number: int = 0) -> str:
+    """An id of our own: `prefix` + the exchange's id, told apart by `number`. The same for the same exchange."""
+    return f"{prefix}{context.id}{number:x}" if number else f"{prefix}{context.id}"
+
+
+def fit(name: str, allowed: re.Pattern[str], limit: int) -> str:
+    """A name or id made legal: characters outside `allowed` (a class such as `[^a-zA-Z0-9_-]`) become `_`, and where
+    anything changed or the text is too long, a hash of the original keeps it distinct. Deterministic."""
+    clean = allowed.sub("_", name)
+    if clean == name and 0 < len(name) <= limit:
+        return name
+    mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{clean[: limit - 9]}_{mark}"
+
+
+def fit_tool_name(name: str, context: Context, allowed: re.Pattern[str], limit: int) -> str:
+    """The tool's name for the upstream; remembers the way back in `context.tool_names`."""
+    wire = fit(name, allowed, limit)
+    if wire != name:
+        context.tool_names[wire] = name
+    return wire
+
+
+def client_tool_name(name: str, context: Context) -> str:
+    """The client's name of a tool that the upstream called."""
+    return context.tool_names.get(name, name)
