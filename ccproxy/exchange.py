@@ -91,8 +91,8 @@ class Life(Shape):
 
     Order: begin, body, then for each Dial: upstream_head, upstream_bytes*, and one of upstream_eof or upstream_failed.
     upstream_eof is a clean end of the HTTP message; upstream_failed carries Unreachable, TimedOut or Broken. After a
-    Commit the runtime calls `pump(data)` instead of upstream_bytes, writes what it returns, and, when `done` has become true,
-    calls `ended()` for the closing actions. client_gone may come at any time and returns Abort and Finished. After
+    Commit the runtime calls `pump(data)` instead of upstream_bytes, writes what it returns, and, when `done` has become
+    true, calls `ended()` for the closing actions. client_gone may come at any time and returns Abort and Finished. After
     Finished nothing is called. `tick` comes from the server's one ticker.
     """
 

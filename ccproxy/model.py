@@ -300,7 +300,7 @@ class Target:
     """One provider's model, as the documents and the exchange need it.
 
     protocol: registry name. model: the upstream's name for it. defaults: a provider's values for `Sampling` fields where
-    the client is silent. abilities: what the config says the model can do (`tools`, `vision`, `thinking`, ...); empty: not said.
+    the client is silent. abilities: what the config says the model can do (`tools`, `vision`, ...); empty: not said.
     stream: how the upstream can be asked. host: the upstream's host name, lower case.
     """
 

@@ -11,7 +11,8 @@ from ccproxy.model import JSON
 class Dialect:
     """keywords: the only ones kept; None keeps all. inline_refs: `$ref` is replaced by what it names, `$defs` dropped.
     object_root: the root must be `type: object` without anyOf, oneOf or allOf (Claude, OpenAI). fill_properties: every
-    object schema has `properties`. string_enums: enum only on strings (Gemini). upper_types: type names in upper case (Gemini)."""
+    object schema has `properties`. string_enums: enum only on strings (Gemini). upper_types: type names in upper
+    case (Gemini)."""
 
     name: str
     keywords: frozenset[str] | None = None

@@ -42,10 +42,9 @@ class SSEReader:
         return f"<SSEReader pending={self.pending}>"
 
     def feed(self, data: bytes) -> list[bytes]:
-        if not self._buffer and not self._fresh and not self._skip_lf and b"\r" not in data:
-            cut = data.rfind(b"\n\n") + 2
-            if cut == len(data):
-                return _payloads(data[: cut - 2].split(b"\n\n"))
+        plain = not self._buffer and not self._fresh and not self._skip_lf
+        if plain and data.endswith(b"\n\n") and b"\r" not in data:
+            return _payloads(data.split(b"\n\n"))
         return self._feed_slowly(data)
 
     def eof(self) -> list[bytes]:
