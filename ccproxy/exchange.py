@@ -1,13 +1,37 @@
-"""One request's life, without I/O (first: what a runtime is told to do)."""
+"""One request's life, without I/O: client request -> dial -> bytes -> commit -> end.
+
+    begin ─> receiving ── body ──> dialled ── upstream_head ──> answering ── first bytes ──> committed ── done ──> over
+                 │                    │                             │                             │
+                 └────────────────────┴──── an error: Reply ────────┴── an error: the stream says it, then End ──┘
+
+- The runtime carries bytes and says what happened; the exchange says what to do, as a list of actions.
+- Nothing goes to the client until there is something to say: the answer's head waits for the first bytes of the converted
+  stream, so that head and first event leave in one write, and so that an upstream which fails at once is answered with
+  a real HTTP error. After `hold` seconds the head and a keep-alive go out all the same, and the choice is final.
+- After the commit the runtime calls `pump` for every slice: one synchronous call, no actions, no clock. `tick` finds out
+  from a flag whether bytes came since the last one.
+- End or error, never both. Finished is always the last action.
+
+What happens in which state, and who may call what, is in `Life`. The states are in `Exchange.state`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 from typing import Protocol as Shape
 
 from attrs import define, field, frozen
 
-Headers = list[tuple[str, str]]
+from ccproxy import conversion
+from ccproxy.codec import jsontext
+from ccproxy.errors import CcproxyError, RequestError, TimedOut, UpstreamError
+from ccproxy.model import Context, Target, Usage
+from ccproxy.protocols.base import Call, Headers, Protocol, read_error
+from ccproxy.pump import Pump
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What a runtime is told to do
 
 
 @frozen(kw_only=True)
@@ -18,7 +42,7 @@ class Endpoint:
     scheme: str
     host: str
     port: int
-    proxy: str = ""
+    proxy: str = field(default="", repr=False)
 
 
 @frozen(kw_only=True)
@@ -29,8 +53,8 @@ class Dial:
     endpoint: Endpoint
     method: str
     target: str
-    headers: Headers
-    body: bytes
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
     connect_timeout: float = 10.0
 
 
@@ -117,3 +141,361 @@ class Accept:
 
     life: Life
     max_body: int
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What an exchange is made with
+
+
+@frozen(kw_only=True)
+class Patience:
+    """Seconds. first_byte: from the dial to the answer's head. idle: between two pieces of an answer. keepalive: how long
+    a stream's client hears nothing before it is sent a sign of life. hold: how long the answer's head waits for a first
+    event."""
+
+    connect: float = 10.0
+    first_byte: float = 600.0
+    idle: float = 300.0
+    keepalive: float = 15.0
+    hold: float = 10.0
+
+
+@frozen(kw_only=True)
+class Plan:
+    """Which upstream serves a request. prefix: the base URL's path. headers: the provider's own and its credentials."""
+
+    protocol: Protocol
+    target: Target
+    endpoint: Endpoint
+    prefix: str = ""
+    headers: Headers = field(factory=list, repr=False)
+    patience: Patience = Patience()
+
+
+@define(kw_only=True)
+class Record:
+    """What the log says of one exchange. Times are the runtime's clock, None where it did not come to that."""
+
+    client: str
+    group: str = ""
+    model: str = ""
+    provider: str = ""
+    upstream_model: str = ""
+    stream: bool = False
+    status: int = 0
+    usage: Usage | None = None
+    notes: list[str] = field(factory=list)
+    error: CcproxyError | None = None
+    began: float = 0.0
+    dialled: float | None = None
+    answered: float | None = None
+    ended: float = 0.0
+    cancelled: bool = False
+
+
+State = Literal["receiving", "dialled", "answering", "committed", "over"]
+
+LONGEST_ERROR = 1024 * 1024
+"""Bytes kept of an upstream's error body; nobody explains a failure in more."""
+
+PASSED_DOWN = ("x-request-id", "request-id", "retry-after")
+PASSED_DOWN_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
+"""Upstream headers that every client is shown: what to quote to a provider's support, and how fast to go on."""
+
+
+class Exchange:
+    """See the module. `route(model)` gives the plan for the model that the client asks for, or raises RequestError."""
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        context: Context,
+        call: Call,
+        route: Callable[[str], Plan],
+        client_headers: Headers,
+        group: str = "",
+    ) -> None:
+        self.state: State = "receiving"
+        self.done = False
+        self.record = Record(client=protocol.name, group=group)
+        self._protocol = protocol
+        self._context = context
+        self._call = call
+        self._route = route
+        self._client_headers = client_headers
+        self._plan: Plan | None = None
+        self._prepared: conversion.Prepared | None = None
+        self._pump: Pump | None = None
+        self._status = 0  # of the upstream; 0 until its head has come
+        self._answer_headers: Headers = []  # of the upstream
+        self._refusal = bytearray()  # the body of an upstream's error
+        self._moved = True  # bytes came from the upstream since the last tick
+        self._heard = 0.0  # when the upstream last said something
+        self._spoke = 0.0  # when the client was last sent something
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self.state} {self.record.client}->{self.record.provider or '?'} {self._pump}>"
+
+    # The client's side
+
+    def begin(self, now: float) -> list[Action]:
+        self.record.began = self._heard = self._spoke = now
+        return []
+
+    def body(self, data: bytes, now: float) -> list[Action]:
+        """The whole request body, decoded."""
+        try:
+            dial = self._prepare(data)
+        except CcproxyError as error:
+            return self._reply_error(error, now)
+        self.state = "dialled"
+        self.record.dialled = self._heard = now
+        return [dial]
+
+    def body_failed(self, error: Exception, now: float) -> list[Action]:
+        """The request's body did not arrive whole, or not as it said."""
+        return self._reply_error(error if isinstance(error, CcproxyError) else RequestError(str(error)), now)
+
+    def client_gone(self, now: float) -> list[Action]:
+        self.record.cancelled = True
+        return [Abort(), self._finished(now)]
+
+    # The upstream's side, before the commit
+
+    def upstream_head(self, status: int, headers: Headers, now: float) -> list[Action]:
+        self._status, self._answer_headers = status, headers
+        self._heard = now
+        if self.state == "dialled":
+            self.state = "answering"
+        return []
+
+    def upstream_bytes(self, data: bytes, now: float) -> list[Action]:
+        self._heard = now
+        return self._advance(self._feed(data), now)
+
+    def upstream_eof(self, now: float) -> list[Action]:
+        if self._refused:
+            error = read_error(self._upstream.name, self._status, self._answer_headers, bytes(self._refusal))
+            return self._break(_as_client_sees(error), now, healthy=True)
+        if self._pump is None:
+            self._pump = self._choose_pump(b"")
+        last = self._pump.eof()
+        actions = self._advance(last, now)
+        return actions if self.state == "over" else [*actions, *self.ended(now)]
+
+    def upstream_failed(self, error: Exception, now: float) -> list[Action]:
+        return self._break(error if isinstance(error, CcproxyError) else UpstreamError(str(error)), now)
+
+    # The upstream's side, after the commit
+
+    def pump(self, data: bytes) -> bytes:
+        """The path of a chunk. Returns what goes to the client now."""
+        self._moved = True
+        pump = self._pump
+        if pump is None:  # committed by `hold`, before the body began
+            return self._feed(data)
+        out = pump.feed(data)
+        if pump.done:
+            self.done = True
+        return out
+
+    def ended(self, now: float) -> list[Action]:
+        """The pump is done, and what it said is written."""
+        failure = self._pump.failure if self._pump else None
+        self.record.error = failure
+        return [End(), Abort() if failure else Release(), self._finished(now)]
+
+    # Time
+
+    def tick(self, now: float) -> list[Action]:
+        if self.state in ("receiving", "over"):
+            return []
+        if self._moved:
+            self._moved, self._heard, self._spoke = False, now, now
+        patience = self._patience
+        waited = now - self._heard
+        if self.state == "dialled" and waited > patience.first_byte:
+            return self._break(TimedOut(f"the upstream sent no answer within {patience.first_byte:g} s"), now)
+        if self.state != "dialled" and waited > patience.idle:
+            return self._break(TimedOut(f"the upstream sent nothing for {patience.idle:g} s"), now)
+        return self._sign_of_life(now)
+
+    def _sign_of_life(self, now: float) -> list[Action]:
+        if not self._context.stream or self._refused:
+            return []
+        if self.state != "committed":
+            return self._commit(self._keepalive(), now) if now - self._dialled > self._patience.hold else []
+        if now - self._spoke <= self._patience.keepalive:
+            return []
+        self._spoke = now
+        data = self._keepalive()
+        return [Write(data)] if data else []
+
+    # Steps
+
+    def _prepare(self, body: bytes) -> Dial:
+        context, record = self._context, self.record
+        document = conversion.document_of(body)
+        record.model = context.model = conversion.model_of(document, self._call)
+        plan = self._plan = self._route(context.model)
+        record.provider, record.upstream_model = plan.target.provider, plan.target.model
+        context.upstream = plan.protocol.name
+        prepared = conversion.prepare(body, document, self._protocol, plan.protocol, plan.target, context, self._call)
+        self._prepared = prepared
+        record.stream = context.stream
+        return Dial(
+            endpoint=plan.endpoint,
+            method="POST",
+            target=plan.prefix + prepared.path,
+            headers=self._request_headers(plan, prepared),
+            body=prepared.body,
+            connect_timeout=plan.patience.connect,
+        )
+
+    def _request_headers(self, plan: Plan, prepared: conversion.Prepared) -> Headers:
+        """Ours, then the protocol's, then the client's that may pass, then the provider's; a later one wins."""
+        merged = {
+            "content-type": "application/json",
+            "accept": "text/event-stream, application/x-ndjson, application/json"
+            if prepared.stream
+            else "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "ccproxy",
+            **dict(prepared.headers),
+        }
+        if plan.protocol.name == self._protocol.name:
+            merged.update((n, v) for n, v in self._client_headers if n in plan.protocol.pass_headers)
+        merged.update(plan.headers)
+        return list(merged.items())
+
+    def _feed(self, data: bytes) -> bytes:
+        """Bytes of the upstream's body, when it is not yet known what they are."""
+        if self._refused:
+            self._refusal += data[: LONGEST_ERROR - len(self._refusal)]
+            return b""
+        if self._pump is None:
+            if not data.strip():
+                return b""
+            self._pump = self._choose_pump(data)
+        out = self._pump.feed(data)
+        self.done = self._pump.done and self.state == "committed"
+        return out
+
+    def _choose_pump(self, first: bytes) -> Pump:
+        prepared = self._prepared
+        relayed = prepared is not None and prepared.relayed
+        streams = self._streams(first)
+        return conversion.pump_for(self._protocol, self._upstream, self._context, relayed=relayed, streams=streams)
+
+    def _streams(self, first: bytes) -> bool:
+        """Whether the upstream's body is a stream. What it says it is counts; where it says nothing or JSON, its first byte
+        tells, since some call an event stream `application/json` and some send no type at all."""
+        kind = next((v for n, v in self._answer_headers if n == "content-type"), "").lower()
+        if "event-stream" in kind or "ndjson" in kind:
+            return True
+        if self._prepared is None or not self._prepared.stream:
+            return False
+        starts_document = first.lstrip()[:1] in (b"{", b"[", b"")
+        return not starts_document
+
+    def _advance(self, out: bytes, now: float) -> list[Action]:
+        """What the pump said, before the commit: an error is answered as one, the first bytes commit."""
+        pump = self._pump
+        if self.state == "committed":
+            return [Write(out)] if out else []
+        if pump is None:
+            return []
+        if pump.failure is not None:
+            return self._break(pump.failure, now)
+        if not self._context.stream:
+            return self._reply(out, now) if pump.done else []
+        if not out and not pump.done:
+            return []
+        actions = self._commit(out, now)
+        return [*actions, *self.ended(now)] if pump.done else actions
+
+    def _commit(self, data: bytes, now: float) -> list[Action]:
+        self.state = "committed"
+        self.record.answered = self._spoke = now
+        self.record.status = 200
+        headers = [
+            ("content-type", self._protocol.chat.stream_type(self._context)),
+            ("cache-control", "no-cache"),
+            *self._headers_for_client(self._answer_headers),
+        ]
+        return [Commit(200, headers, data)]
+
+    def _reply(self, body: bytes, now: float) -> list[Action]:
+        self.record.answered = now
+        self.record.status = 200
+        headers = [("content-type", "application/json"), *self._headers_for_client(self._answer_headers)]
+        return [Reply(200, headers, body), Release(), self._finished(now)]
+
+    def _break(self, error: CcproxyError, now: float, healthy: bool = False) -> list[Action]:
+        """The exchange cannot go on. `healthy`: the upstream's message was whole, its connection can be kept."""
+        farewell: Action = Release() if healthy else Abort()
+        if self.state != "committed":
+            return self._reply_error(error, now, farewell)
+        self.record.error = error
+        if self._pump is None:
+            self._pump = self._choose_pump(b":")
+        last = b"" if self._pump.done else self._pump.fail(error)
+        writes: list[Action] = [Write(last)] if last else []
+        return [*writes, End(), farewell, self._finished(now)]
+
+    def _reply_error(self, error: CcproxyError, now: float, farewell: Action | None = None) -> list[Action]:
+        reply = error_reply(self._protocol, error)
+        self.record.status, self.record.error = reply.status, error
+        return [reply, *([farewell] if farewell else []), self._finished(now)]
+
+    def _finished(self, now: float) -> Finished:
+        record = self.record
+        self.state = "over"
+        record.ended = now
+        record.notes = self._context.notes
+        record.usage = self._pump.usage if self._pump else None
+        return Finished(record)
+
+    def _headers_for_client(self, headers: Headers) -> Headers:
+        same = self._protocol.pass_answer_headers if self._upstream.name == self._protocol.name else frozenset()
+        return [(n, v) for n, v in headers if n in PASSED_DOWN or n.startswith(PASSED_DOWN_PREFIXES) or n in same]
+
+    def _keepalive(self) -> bytes:
+        if self._pump is None:
+            return conversion.pump_for(
+                self._protocol, self._upstream, self._context, relayed=False, streams=True
+            ).keepalive()
+        return self._pump.keepalive()
+
+    @property
+    def _refused(self) -> bool:
+        """Whether the upstream answered, and not with success."""
+        return self._status != 0 and not 200 <= self._status < 300
+
+    @property
+    def _upstream(self) -> Protocol:
+        return self._plan.protocol if self._plan else self._protocol
+
+    @property
+    def _patience(self) -> Patience:
+        return self._plan.patience if self._plan else Patience()
+
+    @property
+    def _dialled(self) -> float:
+        return self.record.dialled if self.record.dialled is not None else self.record.began
+
+
+def error_reply(protocol: Protocol, error: CcproxyError) -> Reply:
+    """The error as a whole answer in the shape of `protocol`."""
+    headers: Headers = [("content-type", "application/json"), *error.headers]
+    if error.retry_after is not None and not any(name == "retry-after" for name, _ in headers):
+        headers.append(("retry-after", f"{error.retry_after:g}"))
+    return Reply(protocol.status_for(error), headers, jsontext.dumps(protocol.write_error(error)))
+
+
+def _as_client_sees(error: UpstreamError) -> UpstreamError:
+    """An upstream's refusal whose status means something else to our client: a redirect, which it must not follow."""
+    if 300 <= error.status < 400:
+        error.status = 502
+        error.message = "the upstream answered with a redirect; check the provider's base_url"
+    return error

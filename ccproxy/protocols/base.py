@@ -148,7 +148,7 @@ class Tap:
         self.failure: UpstreamError | None = None
 
     def look(self, payload: bytes) -> bytes | None:
-        """One record's payload. Returns the whole framed record that replaces it, or None to let its bytes pass.
+        """One record's payload. Returns the payload that replaces it (not framed), or None to let its bytes pass.
         Raises `Malformed` for what is no record of this protocol."""
         raise NotImplementedError
 
@@ -177,6 +177,12 @@ class Chat:
     write_answer(answer, context): the whole answer for the client.
     reader(): the codec that frames the upstream's stream (of the default shape).
     renames: whether answers carry the model in so few places that same-protocol traffic is given the client's name.
+
+    For traffic that is relayed as it is:
+    peek(document, context, call): checks that what the protocol demands is there (RequestError with `param`) and sets the
+        context's stream, shape and include_usage; read_request begins with it.
+    path(target, stream): the upstream's path behind the base URL, with its query string.
+    native_shapes: the context shapes that upstreams stream in too.
     """
 
     read_request: Callable[[dict[str, JSON], Context, Call], Request]
@@ -188,7 +194,10 @@ class Chat:
     tap: Callable[[Context], Tap]
     reader: Callable[[], Reader]
     stream_type: Callable[[Context], str]
+    peek: Callable[[dict[str, JSON], Context, Call], None]
+    path: Callable[[Target, bool], str]
     renames: bool = False
+    native_shapes: frozenset[str] = frozenset({""})
 
 
 @frozen(kw_only=True)
@@ -208,6 +217,7 @@ class Protocol:
 
     write_error(error): the error document of this protocol; the HTTP status is `error.status` after `status_for`.
     statuses: HTTP statuses that this protocol's clients know otherwise (529 only Claude's): ours -> theirs.
+    headers: what every request to an upstream of this protocol must say.
     key_headers(key): how an upstream of this protocol takes its API key; the first header is the default way.
     pass_headers: client headers (lower-case) that go up on same-protocol traffic.
     pass_answer_headers: upstream headers that come down on same-protocol traffic, beside the common ones of `exchange`.
@@ -222,6 +232,7 @@ class Protocol:
     write_error: Callable[[CcproxyError], dict[str, JSON]]
     key_headers: Callable[[str], Headers]
     base_url: str
+    headers: tuple[tuple[str, str], ...] = ()
     pass_headers: frozenset[str] = frozenset()
     pass_answer_headers: frozenset[str] = frozenset()
     statuses: Mapping[int, int] = field(factory=dict)

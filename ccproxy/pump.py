@@ -1,0 +1,273 @@
+"""The answer's way: an upstream's body bytes go in, the client's body bytes come out. No I/O, no waiting.
+
+                        client wants a stream                client wants a whole answer
+    upstream streams    Converter  decoder -> encoder        Gatherer  decoder -> Collector -> document
+                        Relay      bytes, with a tap         (the same)
+    upstream answers    Folder     document -> encoder       Folder    document -> Collector -> document
+    whole               (the same)                           Carrier   bytes, looked at once
+
+To whoever drives them they are one class: `feed`, `eof` and `fail` return bytes for the client, `done` says that the answer
+is over, `failure` how it broke. What is fed after the end is ignored: some upstreams talk on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ccproxy.codec import jsontext, splice
+from ccproxy.errors import CcproxyError, Malformed, UpstreamError
+from ccproxy.model import JSON, Answer, Context, Usage
+from ccproxy.protocols.base import Chat, error_from_document
+from ccproxy.stream import Collector, Sink, Stage
+
+LONGEST_ANSWER = 256 * 1024 * 1024
+"""Bytes of a whole answer that is gathered before it is converted. Image models send tens of megabytes."""
+
+
+class Pump:
+    """Base: the words that all share."""
+
+    done: bool = False
+    failure: CcproxyError | None = None
+    usage: Usage | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """The next bytes of the upstream's body."""
+        raise NotImplementedError
+
+    def eof(self) -> bytes:
+        """The upstream's body ended cleanly."""
+        raise NotImplementedError
+
+    def fail(self, error: CcproxyError) -> bytes:
+        """The answer cannot go on: what the client's stream says about it, after closing what is open."""
+        self.done, self.failure = True, error
+        return b""
+
+    def keepalive(self) -> bytes:
+        """What the client of an idle stream is sent."""
+        return b""
+
+    def __repr__(self) -> str:
+        state = "failed" if self.failure else "done" if self.done else "open"
+        return f"<{type(self).__name__} {state}>"
+
+
+class Converter(Pump):
+    """Stream to stream, through the vocabulary of `ccproxy.stream`."""
+
+    def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Sequence[type[Stage]] = ()) -> None:
+        self._encoder = client.encoder(context)
+        self._decoder = upstream.decoder(context, staged(self._encoder, stages))
+
+    def feed(self, data: bytes) -> bytes:
+        if self.done:
+            return b""
+        encoder = self._encoder
+        try:
+            self._decoder.feed(data)
+        except UpstreamError as error:
+            return self.fail(error)
+        if encoder.done:
+            self._settle()
+        return encoder.take()
+
+    def eof(self) -> bytes:
+        if self.done:
+            return b""
+        try:
+            self._decoder.eof()
+        except UpstreamError as error:
+            return self.fail(error)
+        self._settle()
+        return self._encoder.take()
+
+    def fail(self, error: CcproxyError) -> bytes:
+        if not self._encoder.done:
+            self._encoder.error(error)
+        self._settle()
+        return self._encoder.take()
+
+    def keepalive(self) -> bytes:
+        return b"" if self.done else self._encoder.keepalive()
+
+    def _settle(self) -> None:
+        self.done, self.failure, self.usage = True, self._encoder.failure, self._encoder.totals
+
+
+class Relay(Pump):
+    """Stream to stream of one protocol: complete records pass as the bytes they came in, a Tap looks at each. An incomplete
+    record waits, so that a cut stream still ends in an error that the client can read."""
+
+    def __init__(self, chat: Chat, context: Context) -> None:
+        self._reader = chat.reader()
+        self._tap = chat.tap(context)
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        if self.done:
+            return b""
+        try:
+            payloads = self._reader.feed(data)
+            held = self._held + data if self._held else data
+            whole = len(held) - self._reader.pending
+            self._held = held[whole:]
+            passed = self._look(payloads, held[:whole])
+        except UpstreamError as error:
+            return self.fail(error)
+        if self._tap.done or self._tap.failure:
+            self._settle()
+        return passed
+
+    def eof(self) -> bytes:
+        if self.done:
+            return b""
+        last = b""
+        try:
+            payloads = self._reader.eof()
+            if payloads:  # the last record came without its blank line
+                last = self._look(payloads, self._held.rstrip() + b"\n\n")
+            if not (self._tap.done or self._tap.failure):
+                last += self._tap.eof()
+        except UpstreamError as error:
+            return last + self.fail(error)
+        self._settle()
+        return last
+
+    def fail(self, error: CcproxyError) -> bytes:
+        last = b"" if self.done else self._tap.fail(error)
+        self._settle()
+        self.failure = self.failure or error
+        return last
+
+    def keepalive(self) -> bytes:
+        return b"" if self.done else self._tap.keepalive()
+
+    def _look(self, payloads: list[bytes], raw: bytes) -> bytes:
+        look = self._tap.look
+        for payload in payloads:
+            changed = look(payload)
+            if changed is not None:
+                raw = raw.replace(payload, changed, 1)
+        return raw
+
+    def _settle(self) -> None:
+        self.done, self.failure, self.usage = True, self._tap.failure, self._tap.usage
+
+
+class Gatherer(Pump):
+    """An upstream's stream as one whole answer, which `eof` (or the stream's own end) returns."""
+
+    def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Sequence[type[Stage]] = ()) -> None:
+        self._collector = Collector()
+        self._decoder = upstream.decoder(context, staged(self._collector, stages))
+        self._client, self._context = client, context
+
+    def feed(self, data: bytes) -> bytes:
+        if self.done:
+            return b""
+        try:
+            self._decoder.feed(data)
+        except UpstreamError as error:
+            return self.fail(error)
+        return self._settle() if self._collector.done else b""
+
+    def eof(self) -> bytes:
+        if self.done:
+            return b""
+        try:
+            self._decoder.eof()
+        except UpstreamError as error:
+            return self.fail(error)
+        return self._settle()
+
+    def _settle(self) -> bytes:
+        collector = self._collector
+        self.done, self.failure, self.usage = True, collector.failure, collector.answer.usage
+        return b"" if self.failure else written(collector.answer, self._client, self._context)
+
+
+class Folder(Pump):
+    """A whole answer of the upstream, converted when it is complete; for a client that streams or one that does not."""
+
+    def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Sequence[type[Stage]] = ()) -> None:
+        self._upstream, self._client, self._context, self._stages = upstream, client, context, stages
+        self._gathered = bytearray()
+
+    def feed(self, data: bytes) -> bytes:
+        self._gathered += data
+        if len(self._gathered) > LONGEST_ANSWER:
+            return self.fail(Malformed(f"the upstream's answer is larger than {LONGEST_ANSWER} bytes"))
+        return b""
+
+    def eof(self) -> bytes:
+        if self.done:
+            return b""
+        try:
+            return self._convert(whole_document(bytes(self._gathered), self._context.upstream))
+        except UpstreamError as error:
+            return self.fail(error)
+
+    def _convert(self, document: dict[str, JSON]) -> bytes:
+        if self._context.stream:
+            encoder = self._client.encoder(self._context)
+            self._upstream.read_answer(document, self._context, staged(encoder, self._stages))
+            self.done, self.failure, self.usage = True, encoder.failure, encoder.totals
+            return b"" if self.failure else encoder.take()
+        collector = Collector()
+        self._upstream.read_answer(document, self._context, staged(collector, self._stages))
+        self.done, self.failure, self.usage = True, collector.failure, collector.answer.usage
+        return b"" if self.failure else written(collector.answer, self._client, self._context)
+
+
+class Carrier(Folder):
+    """A whole answer of the client's own protocol: its bytes pass, but for the model's name where answers carry it once."""
+
+    def eof(self) -> bytes:
+        if self.done:
+            return b""
+        body = bytes(self._gathered)
+        try:
+            document = whole_document(body, self._context.upstream)
+        except UpstreamError as error:
+            return self.fail(error)
+        self.usage = self._usage_of(document)
+        self.done = True
+        if self._client.renames and self._context.model and document.get("model") != self._context.model:
+            return splice.replace_string(body, "model", self._context.model) or body
+        return body
+
+    def _usage_of(self, document: dict[str, JSON]) -> Usage | None:
+        """For the log only; an answer that we cannot read in full still passes to the client that may."""
+        collector = Collector()
+        try:
+            self._upstream.read_answer(document, self._context, collector)
+        except UpstreamError as error:
+            self._context.note(f"the answer could not be read for its usage: {error.message}")
+        return collector.answer.usage
+
+
+def staged(sink: Sink, stages: Sequence[type[Stage]]) -> Sink:
+    """`sink` behind the stages, the first one outermost."""
+    for stage in reversed(stages):
+        sink = stage(sink)
+    return sink
+
+
+def written(answer: Answer, client: Chat, context: Context) -> bytes:
+    """The whole answer as the client's document."""
+    return jsontext.dumps(client.write_answer(answer, context))
+
+
+def whole_document(body: bytes, origin: str) -> dict[str, JSON]:
+    """An upstream's whole answer, decoded. Raises Malformed for what is no JSON object, and the upstream's own error
+    where a 200 carries one (some gateways do)."""
+    try:
+        document = jsontext.loads_exact(body)
+    except jsontext.JSONError as error:
+        raise Malformed(f"the upstream's answer is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise Malformed("the upstream's answer is no JSON object")
+    if document.get("error") and len(document) <= 3:
+        raise error_from_document(origin, 502, document)
+    return document
