@@ -217,6 +217,8 @@ class Protocol:
 
     write_error(error): the error document of this protocol; the HTTP status is `error.status` after `status_for`.
     statuses: HTTP statuses that this protocol's clients know otherwise (529 only Claude's): ours -> theirs.
+    marks: header names (lower-case), and query keys with a leading `?`, that only this protocol's clients send; they tell on
+        paths that several protocols share.
     headers: what every request to an upstream of this protocol must say.
     key_headers(key): how an upstream of this protocol takes its API key; the first header is the default way.
     pass_headers: client headers (lower-case) that go up on same-protocol traffic.
@@ -232,6 +234,7 @@ class Protocol:
     write_error: Callable[[CcproxyError], dict[str, JSON]]
     key_headers: Callable[[str], Headers]
     base_url: str
+    marks: frozenset[str] = frozenset()
     headers: tuple[tuple[str, str], ...] = ()
     pass_headers: frozenset[str] = frozenset()
     pass_answer_headers: frozenset[str] = frozenset()

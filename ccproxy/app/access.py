@@ -1,0 +1,66 @@
+"""Who may use the server: proxy keys, and the guard against web pages where there are none (DESIGN 7)."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from ccproxy.errors import Forbidden, Unauthorized
+from ccproxy.transport.http1 import RequestHead
+
+_TOKEN_HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
+
+
+def token_of(head: RequestHead) -> str:
+    """The token that the request presents, "" for none: bearer, the three key headers, or `?key=`."""
+    scheme, _, bearer = (head.header("authorization") or "").partition(" ")
+    if scheme.lower() == "bearer" and bearer.strip():
+        return bearer.strip()
+    return next((value for name in _TOKEN_HEADERS if (value := head.header(name))), head.query.get("key", ""))
+
+
+def key_of(head: RequestHead, keys: Mapping[str, str]) -> str:
+    """The name of the proxy key that the request presents; "" when the server has no keys. Every key is compared, each in
+    constant time. Raises Unauthorized."""
+    if not keys:
+        return ""
+    token = token_of(head).encode("utf-8", "surrogatepass")
+    found = [name for name, key in keys.items() if hmac.compare_digest(key.encode(), token)]
+    if found:
+        return found[0]
+    said = "is not one of this server's keys" if token else "is missing"
+    raise Unauthorized(
+        f"the proxy key {said}; send it as a bearer token, x-api-key, x-goog-api-key, api-key or ?key=",
+        code="invalid_api_key",
+    )
+
+
+def check_local(head: RequestHead) -> None:
+    """Without keys, only local programs are served: a web page must not spend the user's quota, neither by a name that
+    it has pointed at this machine (the Host) nor from its own place (the Origin). Raises Forbidden."""
+    host = head.header("host")
+    if host and not is_loopback(_host_name(host)):
+        raise Forbidden("this server has no keys and answers only to a loopback host name", code="foreign_host")
+    origin = head.header("origin")
+    if origin and not is_loopback(urlsplit(origin).hostname or ""):
+        raise Forbidden("this server has no keys and answers no web page of another origin", code="foreign_origin")
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a host name or address can only be this machine."""
+    name = name.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]

@@ -1,0 +1,145 @@
+"""Method and path to protocol and operation. The table comes from the protocols' records; the group is a path prefix.
+
+    path     = [ "/" group ] route
+    route    = a literal, or a prefix and a suffix around {model}
+
+Several protocols may share a path (`/v1/models`); then the marks of the request tell whose client asks, and the first
+registered protocol serves those that no mark names. An error is raised together with the protocol whose shape it takes: that of the
+routes that share the most leading segments with the path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from attrs import define, frozen
+
+from ccproxy.errors import MethodNotAllowed, NotFound, RequestError
+from ccproxy.protocols.base import Call, Protocol, Route
+
+RESERVED = frozenset(
+    "switch compat compat_mode v1 v1alpha v1beta models api mcp healthz readyz metrics ui admin".split()
+)
+"""First path segments that are no group's name (DESIGN 2)."""
+
+
+@frozen(kw_only=True)
+class Match:
+    """Where a request goes."""
+
+    protocol: Protocol
+    route: Route
+    group: str
+    call: Call
+
+
+@define
+class Misrouted(Exception):
+    """No route: `error` is to be answered in the shape of `protocol`."""
+
+    protocol: Protocol
+    error: RequestError
+
+
+@frozen
+class _Served:
+    protocol: Protocol
+    route: Route
+
+
+@frozen
+class _Pattern:
+    prefix: str
+    suffix: str
+    served: _Served
+
+    def model(self, path: str) -> str | None:
+        """The model's name in the path, None when the path is not of this pattern."""
+        end = len(path) - len(self.suffix)
+        if end <= len(self.prefix) or not path.startswith(self.prefix) or not path.endswith(self.suffix):
+            return None
+        return path[len(self.prefix) : end]
+
+
+class PathTable:
+    """All routes of all protocols."""
+
+    def __init__(self, protocols: Iterable[Protocol], groups: Iterable[str]) -> None:
+        self._protocols = tuple(protocols)
+        self._groups = frozenset(groups) - RESERVED
+        self._literal: dict[str, list[_Served]] = {}
+        self._patterns: list[_Pattern] = []
+        for protocol in self._protocols:
+            for route in protocol.routes:
+                self._add(_Served(protocol, route))
+        # A longer suffix says more: `{model}:generateContent` is tried before `{model}`.
+        self._patterns.sort(key=lambda pattern: -len(pattern.suffix))
+
+    def match(self, method: str, path: str, marks: frozenset[str], query: Mapping[str, str]) -> Match:
+        """The route of a request. `path` is decoded; `marks` are the request's header names and `?`-led query keys. HEAD is
+        served as GET. Raises Misrouted."""
+        method = "GET" if method == "HEAD" else method
+        path = "/" + path.strip("/")
+        first, _, rest = path[1:].partition("/")
+        group, inner = (first, "/" + rest) if first in self._groups else ("", path)
+        found = self._find(inner)
+        if not found:
+            raise self._lost(path, first, rest)
+        served = [(one, model) for one, model in found if one.route.method == method]
+        if not served:
+            protocol = _chosen([one for one, _ in found], marks).protocol
+            allowed = ", ".join(sorted({one.route.method for one, _ in found}))
+            raise Misrouted(protocol, MethodNotAllowed(f"{inner} does not take {method}; it takes {allowed}"))
+        one = _chosen([one for one, _ in served], marks)
+        model = next(model for other, model in served if other is one)
+        call = Call(model=model, stream=one.route.stream, query=query, path=inner)
+        return Match(protocol=one.protocol, route=one.route, group=group, call=call)
+
+    def nearest(self, path: str) -> Protocol:
+        """The protocol whose routes share the most leading segments with the path."""
+        segments = path.strip("/").split("/")
+        if segments[0] in self._groups:
+            segments = segments[1:]
+
+        def shared(protocol: Protocol) -> int:
+            return max((_shared(segments, route.path.strip("/").split("/")) for route in protocol.routes), default=0)
+
+        return max(self._protocols, key=shared)
+
+    def _add(self, served: _Served) -> None:
+        prefix, braces, suffix = served.route.path.partition("{model}")
+        if braces:
+            self._patterns.append(_Pattern(prefix, suffix, served))
+        else:
+            self._literal.setdefault(served.route.path, []).append(served)
+
+    def _find(self, path: str) -> list[tuple[_Served, str]]:
+        """Every route of the path, whatever its method, with the model that stands in the path."""
+        literal = self._literal.get(path)
+        if literal is not None:
+            return [(served, "") for served in literal]
+        matches = [(pattern, model) for pattern in self._patterns if (model := pattern.model(path)) is not None]
+        longest = max((len(pattern.suffix) for pattern, _ in matches), default=0)
+        return [(pattern.served, model) for pattern, model in matches if len(pattern.suffix) == longest]
+
+    def _lost(self, path: str, first: str, rest: str) -> Misrouted:
+        if first not in RESERVED and first not in self._groups and self._find("/" + rest):
+            known = ", ".join(sorted(self._groups)) or "none"
+            message = f'there is no group "{first[:100]}"; groups: {known}'
+            return Misrouted(self.nearest(rest), NotFound(message, code="group_not_found"))
+        return Misrouted(self.nearest(path), NotFound(f"there is no route {path[:200]}", code="route_not_found"))
+
+
+def _chosen(served: list[_Served], marks: frozenset[str]) -> _Served:
+    """The one whose protocol's marks the request bears, else the first."""
+    return next((one for one in served if one.protocol.marks & marks), served[0])
+
+
+def _shared(left: list[str], right: list[str]) -> int:
+    """How many leading segments are the same."""
+    count = 0
+    for one, other in zip(left, right, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
