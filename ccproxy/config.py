@@ -1,0 +1,410 @@
+# ruff: noqa: RUF009 - `key` makes an attrs field
+"""The configuration: one TOML file -> attrs classes, with every problem at once.
+
+    Config ── server     where ccproxy listens
+           ── keys       proxy keys: name -> token
+           ── providers  name -> Provider ── models: name -> Model
+           ── groups     name -> Group ── models: alias -> destinations
+           ── limits, timeouts, log
+
+`load` and `loads` raise ConfigError with one line for each problem: the key path, what is wrong, what is allowed. The
+first pass (`tables.record`) judges each value by itself, the second (the `_check` functions) what belongs together. No
+complaint and no repr shows a key, a token, a header or the value of an environment variable.
+
+A file without groups has one all the same, so that a provider alone is a working configuration: with one provider every
+model name goes to it as it is; with several, `provider/model` is the name to ask for.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from attrs import Factory, evolve, frozen
+
+from ccproxy.errors import ConfigError
+from ccproxy.policy.routing import DEFAULT, Destination, Router
+from ccproxy.tables import (
+    Read,
+    Spot,
+    Wrong,
+    a_record,
+    choice,
+    header_value,
+    hint,
+    key,
+    keyed,
+    like,
+    list_of,
+    number,
+    one_or_more,
+    quoted,
+    record,
+    secret,
+    table_of,
+    text,
+    url,
+    whole,
+)
+
+# What the protocol records will say; the registry takes this over once it exists.
+_BASE_URLS = {
+    "openai": "https://api.openai.com/v1",
+    "responses": "https://api.openai.com/v1",
+    "claude": "https://api.anthropic.com",
+    "gemini": "https://generativelanguage.googleapis.com",
+    "ollama": "http://127.0.0.1:11434",
+}
+
+_PATHS = ("switch", "compat", "compat_mode", "v1", "v1alpha", "v1beta", "models", "api", "mcp")
+_PAGES = ("healthz", "readyz", "metrics", "ui", "admin")
+RESERVED = frozenset({*_PATHS, *_PAGES})
+"""First parts of paths that are routes of their own (DESIGN 2), so no group can have them."""
+
+ABILITIES = ("tools", "vision", "audio", "documents", "thinking", "embedding")
+
+_HOP_BY_HOP = ("connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "upgrade")
+_FRAMING = frozenset({*_HOP_BY_HOP, "content-length", "expect", "transfer-encoding"})
+"""Headers that belong to one connection (RFC 9110, 7.6.1) or to the framing of one message."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Readers of what is ccproxy's own
+
+
+_name = like(re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*"), "letters, digits, _, - and . (not first)")
+_host = like(re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"), "a host name or an IP address, without a port")
+_header_name = like(re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"), "the name of an HTTP header")
+_some_name = like(re.compile(r".+", re.DOTALL), "a name, not empty")
+
+
+def _group_name(value: Any, spot: Spot) -> Any:
+    if value in RESERVED:
+        raise Wrong(f"is a reserved name, for it begins paths of its own; reserved: {', '.join(sorted(RESERVED))}")
+    return _name(value, spot)
+
+
+def _header(value: Any, spot: Spot) -> str:
+    name: str = _header_name(value, spot).lower()
+    if name in _FRAMING:
+        raise Wrong("is set by ccproxy itself, for each connection")
+    return name
+
+
+def _destination(value: Any, spot: Spot) -> Destination:
+    provider, slash, model = text(value, spot).partition("/")
+    if not (provider and slash and model):
+        raise Wrong('must be "provider/model", as in "bailian/qwen3-coder-plus" or "bailian/*"')
+    if "?" in model:
+        raise Wrong("a ? cannot stand on the right: only what a * matched is carried over")
+    return Destination(provider, model)
+
+
+def _either(value: Any, spot: Spot) -> str:
+    """A proxy URL, or "" for none."""
+    words = text(value, spot)
+    return words and _proxy_url(words, spot)
+
+
+_proxy_url = url("http", "https", "socks5", credentials=True)
+
+
+SAMPLING: Mapping[str, Read] = {
+    "temperature": number(0, 2),
+    "top_p": number(0, 1),
+    "top_k": whole(0),
+    "min_p": number(0, 1),
+    "seed": whole(-(2**63), 2**63 - 1),
+    "frequency_penalty": number(-2, 2),
+    "presence_penalty": number(-2, 2),
+    "repeat_penalty": number(0, 10),
+    "max_tokens": whole(1),
+    "stop": list_of(text),
+}
+"""What a provider's `defaults` may set: the fields of `model.Sampling`."""
+
+
+def _defaults(value: Any, spot: Spot) -> dict[str, Any]:
+    return keyed(SAMPLING, value, spot)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the file says
+
+
+@frozen(kw_only=True)
+class Server:
+    LATER: ClassVar = ("active_group", "log_bodies")
+
+    host: str = key(_host, "127.0.0.1", "only this machine; any other address needs keys")
+    port: int = key(whole(1, 65535), 11434, "the port in the guides that people follow; it is Ollama's too")
+
+
+@frozen(kw_only=True)
+class Model:
+    """What a provider's model can do, for lists, /api/show and refusals. context: tokens, 0 unknown."""
+
+    context: int = key(whole(1), 0, "not said")
+    abilities: tuple[str, ...] = key(list_of(choice(*ABILITIES)), (), "not said")
+
+
+@frozen(kw_only=True)
+class Provider:
+    """An upstream account. base_url: what the protocol's own SDK takes as base URL, without a slash at its end.
+    headers: lower-case names. defaults: values for `model.Sampling` where the client is silent."""
+
+    LATER: ClassVar = ("warm", "strip_billing_line")
+
+    protocol: str = key(choice(*_BASE_URLS), why=f"one of {', '.join(_BASE_URLS)}")
+    base_url: str = key(url("http", "https"), "", "the address that the protocol's own SDK uses")
+    api_keys: tuple[str, ...] = key(list_of(secret), (), "a server without keys", secret=True)
+    headers: dict[str, str] = key(table_of(header_value, _header), Factory(dict), "none", secret=True)
+    proxy: str = key(_either, "", "straight to the provider", secret=True)
+    stream: Literal["auto", "always", "never"] = key(choice("auto", "always", "never"), "auto", "asked as the client asks")
+    defaults: dict[str, Any] = key(_defaults, Factory(dict), "what the client does not say is not sent")
+    models: dict[str, Model] = key(table_of(a_record(Model), _some_name), Factory(dict), "nothing is known of them")
+
+
+_PROMPT = ("prompt_injection", "prompt", "prompt_file", "prompt_position", "prompt_models", "prompt_replace")
+
+
+@frozen(kw_only=True)
+class Group:
+    """keys: names of the proxy keys that may use the group, None for every key."""
+
+    LATER: ClassVar = (*_PROMPT, "tool_filter", "temperature_ratio", "compat", "balance")
+
+    models: dict[str, tuple[Destination, ...]] = key(
+        table_of(one_or_more(_destination), _some_name), why='a table of aliases, such as "*" = "PROVIDER/*"'
+    )
+    description: str = key(text, "", "none")
+    keys: tuple[str, ...] | None = key(list_of(text), None, "every key")
+
+
+@frozen(kw_only=True)
+class Limits:
+    max_body: int = key(whole(1024), 64 * 2**20, "a long agent session with screenshots has 30 MiB; Anthropic takes 32 MB")
+    max_head: int = key(whole(1024, 2**20), 64 * 2**10, "as uvicorn has it; nginx takes 32 KiB, Node 16 KiB")
+    max_connections: int = key(whole(1), 500, "two descriptors each, and 1024 is the usual limit of a process")
+
+
+_seconds = number(0.1, 86_400)
+
+
+@frozen(kw_only=True)
+class Timeouts:
+    """All in seconds."""
+
+    connect: float = key(_seconds, 10, "a TLS handshake across the world takes one; three lost SYNs take seven")
+    first_byte: float = key(_seconds, 600, "OpenAI's and Anthropic's SDKs wait 600; local models read long prompts slowly")
+    idle: float = key(_seconds, 300, "between two pieces of a stream; a thinking model may be silent for minutes")
+    keepalive: float = key(_seconds, 15, "half of the 30 s after which load balancers and clients give up")
+    hold: float = key(_seconds, 10, "an answer's head is held so long for fail over; Claude Code waits far longer")
+
+
+@frozen(kw_only=True)
+class Log:
+    level: Literal["debug", "info", "warning", "error"] = key(
+        choice("debug", "info", "warning", "error"), "info", "one line for each request"
+    )
+
+
+@frozen(kw_only=True)
+class Config:
+    LATER: ClassVar = ("mcp", "store", "security", "quirks")
+
+    server: Server = key(a_record(Server), Server())
+    keys: dict[str, str] = key(table_of(secret, _name), Factory(dict), "open to this machine", secret=True)
+    providers: dict[str, Provider] = key(table_of(a_record(Provider), _name), Factory(dict))
+    groups: dict[str, Group] = key(table_of(a_record(Group), _group_name), Factory(dict))
+    limits: Limits = key(a_record(Limits), Limits())
+    timeouts: Timeouts = key(a_record(Timeouts), Timeouts())
+    log: Log = key(a_record(Log), Log())
+
+    def router(self) -> Router:
+        return Router({name: group.models for name, group in self.groups.items()})
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(self.server.host)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Reading it
+
+
+def find(explicit: str | None, env: Mapping[str, str], cwd: Path) -> Path:
+    """The file to read: `explicit`, else `$CCPROXY_CONFIG`, else ccproxy.toml in `cwd`, else in the user's folder. Raises
+    ConfigError when there is none; a file that was named is never passed over for another one."""
+    named = explicit or env.get("CCPROXY_CONFIG")
+    if named:
+        path = cwd / Path(named).expanduser()
+        if not path.is_file():
+            origin = "--config" if explicit else "$CCPROXY_CONFIG"
+            raise ConfigError([f"{named}: there is no such file ({origin})"])
+        return path
+    places = [cwd / FILE_NAME, user_folder(env) / FILE_NAME]
+    for path in places:
+        if path.is_file():
+            return path
+    raise ConfigError([f"there is no configuration; looked for {' and '.join(map(str, places))}"])
+
+
+FILE_NAME = "ccproxy.toml"
+
+
+def user_folder(env: Mapping[str, str], platform: str = sys.platform) -> Path:
+    """The platform's folder for a user's configuration of ccproxy."""
+    home = Path(env.get("HOME") or env.get("USERPROFILE") or Path.home())
+    if platform == "win32":
+        return Path(env.get("APPDATA") or home / "AppData" / "Roaming") / "ccproxy"
+    if platform == "darwin":
+        return home / "Library" / "Application Support" / "ccproxy"
+    return Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "ccproxy"
+
+
+def load(path: Path, env: Mapping[str, str] | None = None, *, host: str | None = None, port: int | None = None) -> Config:
+    """The configuration in the file at `path`. env: where `${VAR}` is read, the process's by default. host, port: take the
+    place of what the file says, before it is judged. Raises ConfigError."""
+    try:
+        content = path.read_bytes().decode("utf-8-sig")  # Windows' editors put a byte order mark before it
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{path}: is not UTF-8 text; save it as UTF-8"]) from None
+    return loads(content, os.environ if env is None else env, host=host, port=port)
+
+
+def loads(content: str, env: Mapping[str, str], *, host: str | None = None, port: int | None = None) -> Config:
+    """The configuration that `content` describes, as `load` reads it. Raises ConfigError with every problem."""
+    document = _parsed(content)
+    _override(document, {"host": host, "port": port})
+    spot = Spot("", [], env)
+    config = record(Config, document, spot)
+    config = evolve(config, providers={name: _addressed(p) for name, p in config.providers.items()})
+    for check in _CHECKS:
+        check(config, document, spot)
+    if spot.problems:
+        raise ConfigError(spot.problems)
+    return config if config.groups else evolve(config, groups={DEFAULT: _implied(list(config.providers))})
+
+
+def _parsed(content: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content)
+    except RecursionError:
+        raise ConfigError(["not valid TOML: nested too deeply"]) from None
+    except ValueError as error:
+        raise ConfigError([f"not valid TOML: {error}"]) from None
+
+
+def _override(document: dict[str, Any], values: Mapping[str, Any]) -> None:
+    server = document.setdefault("server", {})
+    if isinstance(server, dict):
+        server.update({name: value for name, value in values.items() if value is not None})
+
+
+def _addressed(provider: Provider) -> Provider:
+    """The provider with its base URL complete."""
+    address = provider.base_url or _BASE_URLS.get(provider.protocol, "")
+    return evolve(provider, base_url=address.rstrip("/"))
+
+
+def _implied(providers: list[str]) -> Group:
+    """The group of a file without groups."""
+    if len(providers) == 1:
+        return Group(models={"*": (Destination(providers[0], "*"),)})
+    return Group(models={f"{name}/*": (Destination(name, "*"),) for name in providers})
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What belongs together
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or host name is this machine's own and nobody else's."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _check_reach(config: Config, document: Mapping[str, Any], spot: Spot) -> None:
+    if not config.is_local and not document.get("keys"):
+        spot.at("server").at("host").complain(
+            "an address that other machines reach needs proxy keys: add [keys] with a line NAME = TOKEN, or use 127.0.0.1"
+        )
+
+
+def _check_tokens(config: Config, document: Mapping[str, Any], spot: Spot) -> None:
+    for what, words, place in _secrets(config, spot):
+        first: dict[str, str] = {}
+        for name, word in words.items():
+            if word in first:
+                place.complain(f"{name} and {first[word]} are the same {what}")
+            first.setdefault(word, name)
+
+
+def _secrets(config: Config, spot: Spot) -> Iterator[tuple[str, Mapping[str, str], Spot]]:
+    yield "token", config.keys, spot.at("keys")
+    for name, provider in config.providers.items():
+        numbered = {f"number {i}": word for i, word in enumerate(provider.api_keys, 1)}
+        yield "key", numbered, spot.at("providers").at(name).at("api_keys")
+
+
+def _check_providers(config: Config, document: Mapping[str, Any], spot: Spot) -> None:
+    place = spot.at("providers")
+    if not document.get("providers"):
+        place.complain("there is none; add [providers.NAME] with its protocol, base_url and api_keys")
+    for name, provider in config.providers.items():
+        if _is_own(provider.base_url, config.server):
+            place.at(name).at("base_url").complain(
+                f"is where ccproxy itself listens; give it another port, such as port = {config.server.port + 1} in [server]"
+            )
+
+
+def _is_own(address: str, server: Server) -> bool:
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return port == server.port and (is_loopback(parts.hostname or "") or parts.hostname == server.host)
+
+
+def _check_groups(config: Config, document: Mapping[str, Any], spot: Spot) -> None:
+    known = list(document["keys"]) if isinstance(document.get("keys"), dict) else []
+    for name, group in config.groups.items():
+        place = spot.at("groups").at(name).at("keys")
+        if group.keys == ():
+            place.complain("is empty, so nobody could use the group; leave it out to let every key in")
+        for key_name in group.keys or ():
+            if key_name not in known:
+                place.complain(f"there is no key {quoted(key_name)} in [keys]; {hint(key_name, known)}")
+
+
+def _check_destinations(config: Config, document: Mapping[str, Any], spot: Spot) -> None:
+    providers = list(document["providers"]) if isinstance(document.get("providers"), dict) else []
+    for name, group in config.groups.items():
+        place = spot.at("groups").at(name).at("models")
+        if group.models == {}:
+            place.complain('is empty; add a line such as "*" = "PROVIDER/*"')
+        for alias, destinations in (group.models or {}).items():
+            for destination in destinations:
+                _check_destination(alias, destination, providers, place.at(alias))
+
+
+def _check_destination(alias: str, destination: Destination, providers: list[str], place: Spot) -> None:
+    if destination.provider not in providers:
+        place.complain(f'provider "{destination.provider}" does not exist; known: {", ".join(providers) or "none"}')
+    right, left = destination.model.count("*"), alias.count("*")
+    if right and right != left:
+        place.complain(f'"{destination}" has {right} * and the alias {left}; write as many on the right, or none')
+
+
+_CHECKS = (_check_reach, _check_tokens, _check_providers, _check_groups, _check_destinations)
