@@ -85,6 +85,10 @@ _header_name = like(re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"), "the name of an 
 _some_name = like(re.compile(r".+", re.DOTALL), "a name, not empty")
 
 
+def _abilities(value: Any, spot: Spot) -> frozenset[str]:
+    return frozenset(list_of(choice(*ABILITIES))(value, spot))
+
+
 def _group_name(value: Any, spot: Spot) -> Any:
     if value in RESERVED:
         raise Wrong(f"is a reserved name, for it begins paths of its own; reserved: {', '.join(sorted(RESERVED))}")
@@ -152,7 +156,7 @@ class Model:
     """What a provider's model can do, for lists, /api/show and refusals. context: tokens, 0 unknown."""
 
     context: int = key(whole(1), 0, "not said")
-    abilities: tuple[str, ...] = key(list_of(choice(*ABILITIES)), (), "not said")
+    abilities: frozenset[str] = key(_abilities, frozenset(), "not said")
 
 
 @frozen(kw_only=True)
@@ -367,7 +371,7 @@ def _check_providers(config: Config, document: Mapping[str, Any], spot: Spot) ->
     for name, provider in config.providers.items():
         if _is_own(provider.base_url, config.server):
             place.at(name).at("base_url").complain(
-                f"is where ccproxy itself listens; give it another port, such as port = {config.server.port + 1} in [server]"
+                f"is where ccproxy itself listens; give it another one: port = {config.server.port + 1} in [server]"
             )
 
 
