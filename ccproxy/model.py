@@ -382,6 +382,12 @@ def seal(signature: str, origin: str, own: str) -> str:
     return signature if not signature or origin == own else f"{_SEAL}{origin}.{signature}"
 
 
+def unsigned(origin: str) -> str:
+    """The mark of a thought that the protocol `origin` gave without a signature; `unseal` makes ("", origin) of it. For
+    protocols whose clients send a thought back only when it is signed."""
+    return f"{_SEAL}{origin}."
+
+
 def unseal(signature: str, own: str) -> tuple[str, str]:
     """(signature, origin) of what a client of the protocol `own` sent back."""
     if not signature.startswith(_SEAL):
