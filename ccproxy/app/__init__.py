@@ -1,0 +1,229 @@
+"""The App: a configuration turned into what a runtime serves.
+
+    head ──> probes and index | path table ──> key ──> size ──> model lists (a Reply) | chat (an Exchange)
+
+Everything here is decided on the request's head; an Exchange gets the body. Nothing waits: what has to be asked for (the
+providers' model lists) is asked by `jobs` in the background.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from urllib.parse import urlsplit
+
+from attrs import evolve
+
+from ccproxy.app import access
+from ccproxy.app.index import index, json_reply, probe
+from ccproxy.app.models import ModelLists
+from ccproxy.app.router import Match, Misrouted, PathTable
+from ccproxy.config import Config, Provider
+from ccproxy.errors import CcproxyError, Forbidden, MethodNotAllowed, RequestError, TooLarge, UpgradeRequired
+from ccproxy.exchange import Accept, Endpoint, Exchange, Patience, Plan, Record, Reply, error_reply
+from ccproxy.model import Context, Target
+from ccproxy.policy.keys import KeyPool
+from ccproxy.policy.routing import Destination
+from ccproxy.protocols import PROTOCOLS
+from ccproxy.transport.http1 import RequestHead
+from ccproxy.transport.seam import Limits
+
+log = logging.getLogger("ccproxy")
+
+HOP = "x-ccproxy-hop"
+"""The loop marker: the instances that a request has passed, so that one that points at itself is found out."""
+
+_PROBES = {("GET", "/healthz"), ("GET", "/readyz"), ("HEAD", "/"), ("HEAD", "/api/hello"), ("GET", "/api/hello")}
+
+
+class App:
+    """One configuration being served. Made anew when the configuration changes."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.limits = Limits(
+            max_head=config.limits.max_head,
+            max_connections=config.limits.max_connections,
+            connect_seconds=config.timeouts.connect,
+        )
+        self._id = secrets.token_hex(8)
+        self._router = config.router()
+        self._paths = PathTable(PROTOCOLS.values(), self._router.groups)
+        self._models = ModelLists(self._router, config.providers)
+        self._upstreams = {name: _Upstream(name, provider, config) for name, provider in config.providers.items()}
+        self._operations: Mapping[str, Callable[[RequestHead, Match, float], Accept | Reply]] = {
+            "chat": self._chat,
+            "models": self._list,
+            "model": self._model,
+        }
+
+    def __repr__(self) -> str:
+        return f"App({len(self._upstreams)} providers, {len(self._router.groups)} groups)"
+
+    # What a runtime calls
+
+    def head(self, head: RequestHead, now: float) -> Accept | Reply:
+        """Judges route, key and size, before a body is read or `100 Continue` is sent."""
+        if (head.method, head.path) in _PROBES:
+            return probe()
+        try:
+            if not self.config.keys:
+                access.check_local(head)
+            key = access.key_of(head, self.config.keys)
+            if head.path == "/":
+                return self._index(head)
+            match = self._paths.match(head.method, head.path, _marks(head), head.query)
+            self._check_group(match.group, key)
+            self._check_size(head)
+            return self._operations[match.route.operation](head, match, now)
+        except Misrouted as lost:
+            return error_reply(lost.protocol, _upgrade(head) or lost.error)
+        except CcproxyError as error:
+            return self.refuse(error, head)
+
+    def refuse(self, error: CcproxyError, head: RequestHead | None) -> Reply:
+        """The error in the shape of the route's protocol."""
+        return error_reply(self._paths.nearest(head.path if head else "/"), error)
+
+    def finished(self, record: object) -> None:
+        """Logs an exchange."""
+        if isinstance(record, Record):
+            log_record(record)
+
+    def jobs(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        return [self._models.refresh_forever]
+
+    # Operations
+
+    def _index(self, head: RequestHead) -> Reply:
+        if head.method != "GET":
+            raise MethodNotAllowed(f"/ does not take {head.method}; it takes GET")
+        return index(self.config)
+
+    def _chat(self, head: RequestHead, match: Match, now: float) -> Accept:
+        context = Context(
+            client=match.protocol.name,
+            upstream="",
+            id=secrets.token_hex(12),
+            created=int(time.time()),
+        )
+        hops = head.header(HOP) or ""
+        if self._id in hops:
+            raise RequestError(
+                "this request has been here before: a provider's base_url points at ccproxy itself", status=508, code="loop"
+            )
+        route = partial(self._plan, match.group, self._key_name(head), f"{hops} {self._id}".strip(), now)
+        exchange = Exchange(match.protocol, context, match.call, route, head.headers, match.group)
+        return Accept(exchange, self.config.limits.max_body)
+
+    def _list(self, head: RequestHead, match: Match, now: float) -> Reply:
+        return json_reply(200, match.protocol.models.write(self._models.list(match.group)))
+
+    def _model(self, head: RequestHead, match: Match, now: float) -> Reply:
+        try:
+            return json_reply(200, match.protocol.models.write_one(self._models.one(match.group, match.call.model)))
+        except CcproxyError as error:
+            return error_reply(match.protocol, error)
+
+    def _plan(self, group: str, key: str, hops: str, now: float, model: str) -> Plan:
+        """Which upstream serves `model`. Raises NotFound and Forbidden."""
+        route = self._router.resolve(group, model)
+        self._check_group(route.group, key)
+        destination = route.destinations[0]
+        plan = self._upstreams[destination.provider].plan(destination, now)
+        return evolve(plan, headers=[*plan.headers, (HOP, hops)])
+
+    # Judgements
+
+    def _key_name(self, head: RequestHead) -> str:
+        return access.key_of(head, self.config.keys)
+
+    def _check_group(self, group: str, key: str) -> None:
+        allowed = self.config.groups[group].keys if group in self.config.groups else None
+        if allowed is not None and key not in allowed:
+            raise Forbidden(f'the proxy key "{key}" may not use the group "{group}"', code="group_forbidden")
+
+    def _check_size(self, head: RequestHead) -> None:
+        length = head.header("content-length") or ""
+        most = self.config.limits.max_body
+        if length.isdigit() and int(length) > most:
+            raise TooLarge(f"the request's body has {length} bytes; at most {most} are taken ([limits] max_body)")
+
+
+class _Upstream:
+    """A provider as the exchange needs it: everything that is the same for each request is worked out once."""
+
+    def __init__(self, name: str, provider: Provider, config: Config) -> None:
+        self._name = name
+        self._provider = provider
+        self._protocol = PROTOCOLS[provider.protocol]
+        self._pool = KeyPool(provider.api_keys)
+        parts = urlsplit(_without_suffix(provider.base_url, self._protocol.sdk_suffix))
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._host = (parts.hostname or "").lower()
+        self._endpoint = Endpoint(scheme=parts.scheme, host=self._host, port=port, proxy=provider.proxy)
+        self._prefix = parts.path.rstrip("/")
+        times = config.timeouts
+        self._patience = Patience(
+            connect=times.connect,
+            first_byte=times.first_byte,
+            idle=times.idle,
+            keepalive=times.keepalive,
+            hold=times.hold,
+        )
+
+    def plan(self, destination: Destination, now: float) -> Plan:
+        known = self._provider.models.get(destination.model)
+        key = self._pool.pick(now)
+        credentials = self._protocol.key_headers(key) if key else []
+        return Plan(
+            protocol=self._protocol,
+            target=Target(
+                protocol=self._protocol.name,
+                model=destination.model,
+                host=self._host,
+                provider=self._name,
+                defaults=self._provider.defaults,
+                abilities=known.abilities if known else frozenset(),
+                stream=self._provider.stream,
+            ),
+            endpoint=self._endpoint,
+            prefix=self._prefix,
+            headers=[*credentials, *self._provider.headers.items()],
+            patience=self._patience,
+        )
+
+
+def log_record(record: Record) -> None:
+    """One line for each exchange, and one for each thing that was dropped or adapted."""
+    used = f" {record.usage.input}+{record.usage.output} tokens" if record.usage else ""
+    first = f" first byte {1000 * (record.answered - record.began):.0f} ms," if record.answered is not None else ""
+    outcome = "cancelled" if record.cancelled else str(record.status)
+    line = f"{record.client} {record.model or '-'} -> {record.provider or '-'}/{record.upstream_model or '-'}: {outcome},"
+    line += f"{first} {record.ended - record.began:.2f} s{used}"
+    if record.error is not None:
+        log.warning("%s: %s", line, record.error.message)
+    else:
+        log.info("%s", line)
+    for note in record.notes:
+        log.info("  %s", note)
+
+
+def _marks(head: RequestHead) -> frozenset[str]:
+    return frozenset([name for name, _ in head.headers] + [f"?{name}" for name in head.query])
+
+
+def _upgrade(head: RequestHead) -> RequestError | None:
+    """A WebSocket upgrade is answered at once, so that clients which prefer one fall back to POST without waiting."""
+    if head.method == "GET" and (head.header("upgrade") or "").lower() == "websocket":
+        return UpgradeRequired("ccproxy speaks no WebSocket here; send the request by POST", code="websocket_unsupported")
+    return None
+
+
+def _without_suffix(base_url: str, suffixes: Sequence[str]) -> str:
+    """The base URL without a path ending that the protocol's own paths begin with."""
+    trimmed = base_url.rstrip("/")
+    return next((trimmed.removesuffix(suffix) for suffix in suffixes if trimmed.endswith(suffix)), trimmed)

@@ -4,8 +4,8 @@
     route    = a literal, or a prefix and a suffix around {model}
 
 Several protocols may share a path (`/v1/models`); then the marks of the request tell whose client asks, and the first
-registered protocol serves those that no mark names. An error is raised together with the protocol whose shape it takes: that of the
-routes that share the most leading segments with the path.
+registered protocol serves those that no mark names. An error is raised together with the protocol whose
+shape it takes: that of the routes that share the most leading segments with the path.
 """
 
 from __future__ import annotations
@@ -14,13 +14,9 @@ from collections.abc import Iterable, Mapping
 
 from attrs import define, frozen
 
+from ccproxy.config import RESERVED
 from ccproxy.errors import MethodNotAllowed, NotFound, RequestError
 from ccproxy.protocols.base import Call, Protocol, Route
-
-RESERVED = frozenset(
-    "switch compat compat_mode v1 v1alpha v1beta models api mcp healthz readyz metrics ui admin".split()
-)
-"""First path segments that are no group's name (DESIGN 2)."""
 
 
 @frozen(kw_only=True)

@@ -1,0 +1,228 @@
+"""The scripted model behind `ccproxy demo`: an upstream without an account, a network or a model.
+
+It is served by the same runtime as ccproxy itself, on a port of its own, and ccproxy is its client; so what a demo shows is
+the real way of a request. What it says is decided by `script`:
+
+    the last message is a tool's result     ->  it reads the result back
+    there are tools and a call is asked for ->  it calls the tool that the message names, else the first one
+    otherwise                               ->  it greets and says what it was told
+
+and before that it thinks, when thinking was asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from operator import methodcaller
+
+from attrs import evolve
+
+from ccproxy.codec import jsontext
+from ccproxy.config import Config, Group, Provider
+from ccproxy.conversion import document_of, model_of
+from ccproxy.errors import CcproxyError, NotFound
+from ccproxy.exchange import Accept, Action, Commit, End, Finished, Reply, Write, error_reply
+from ccproxy.model import JSON, Context, Message, Part, Request, Text, Tool, ToolResult, Usage
+from ccproxy.policy.routing import DEFAULT, Destination
+from ccproxy.protocols.base import Call, Headers, Protocol
+from ccproxy.pump import written
+from ccproxy.reasoning import effort_of
+from ccproxy.stream import Collector, Sink
+from ccproxy.transport.http1 import RequestHead
+from ccproxy.transport.seam import Limits
+
+MODEL = "demo"
+PACE = 0.04
+"""Seconds between two words: about as fast as people read along."""
+
+_WORD = re.compile(r"\s*\S+(?:\s+$)?")
+_ASKS_FOR_CALL = re.compile(r"\b(tools?|call|use|function|weather|look|search|read|run)\b", re.IGNORECASE)
+
+Step = Callable[[Sink], None]
+"""One Sink call."""
+
+
+def script(request: Request) -> list[Step]:
+    """Everything that the model says to this request, from the first thought to the finish."""
+    last = request.messages[-1] if request.messages else Message("user", [])
+    said = _text_of(last.parts)
+    results = [part for part in last.parts if isinstance(part, ToolResult)]
+    tools = [tool for tool in request.tools if isinstance(tool, Tool)]
+    thought = _spoken("thinking", "Let me think. They want to see me think, so I do.") if _thinks(request) else []
+    called = not results and bool(tools) and _ASKS_FOR_CALL.search(said) is not None
+    if results:
+        speech = _spoken("text", f"The tool says: {' '.join(_text_of(result.parts) for result in results)}")
+    elif called:
+        speech = _calling(next((tool for tool in tools if tool.name in said), tools[0]), said)
+    else:
+        speech = _spoken("text", f"Hello from ccproxy's scripted model. You said: {said or '(nothing)'}")
+    usage = Usage(input=len(said) // 4 + 1, output=len(thought) + len(speech), reasoning=len(thought))
+    return [
+        *thought,
+        *speech,
+        methodcaller("usage", usage),
+        methodcaller("finish", "tool_calls" if called else "stop"),
+    ]
+
+
+def demo_config(host: str, port: int, upstream_port: int, protocol: str) -> Config:
+    """ccproxy's configuration for a demo: every model name is served by the scripted model on `upstream_port`."""
+    blank = Config()
+    provider = Provider(protocol=protocol, base_url=f"http://127.0.0.1:{upstream_port}/v1")
+    there = (Destination("demo", MODEL),)
+    return evolve(
+        blank,
+        server=evolve(blank.server, host=host, port=port),
+        providers={"demo": provider},
+        groups={DEFAULT: Group(models={MODEL: there, "*": there}, description="the scripted model")},
+    )
+
+
+class ScriptedApp:
+    """The scripted model as an app for a runtime; it speaks `protocol`."""
+
+    def __init__(self, protocol: Protocol, pace: float = PACE) -> None:
+        self.limits = Limits(tick_seconds=pace)
+        self._protocol = protocol
+        self._paths = {route.path for route in protocol.routes if route.operation == "chat"}
+
+    def head(self, head: RequestHead, now: float) -> Accept | Reply:
+        if head.path not in self._paths:
+            return self.refuse(NotFound(f"the scripted model has no route {head.path}"), head)
+        return Accept(Performance(self._protocol, Call(query=head.query, path=head.path)), 64 * 2**20)
+
+    def refuse(self, error: CcproxyError, head: RequestHead | None) -> Reply:
+        return error_reply(self._protocol, error)
+
+    def finished(self, record: object) -> None:
+        """The scripted model keeps no log: ccproxy in front of it does."""
+
+    def jobs(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        return ()
+
+
+class Performance:
+    """One answer of the scripted model: a step a tick for a client that streams, all at once for one that does not. A
+    `Life` that dials nobody."""
+
+    def __init__(self, protocol: Protocol, call: Call) -> None:
+        self.done = False
+        self._protocol = protocol
+        self._call = call
+        self._context = Context(client=protocol.name, upstream=protocol.name, id=secrets.token_hex(12))
+        self._encoder = protocol.chat.encoder(self._context)
+        self._steps: deque[Step] = deque()
+
+    def begin(self, now: float) -> list[Action]:
+        return []
+
+    def body(self, data: bytes, now: float) -> list[Action]:
+        context = self._context
+        try:
+            document = document_of(data)
+            context.model, context.created = model_of(document, self._call), int(time.time())
+            request = self._protocol.chat.read_request(document, context, self._call)
+        except CcproxyError as error:
+            return self.body_failed(error, now)
+        start = methodcaller("start", f"demo-{context.id}", context.model, context.created)
+        self._steps.extend([start, *script(request)])
+        return self._commit() if context.stream else self._answer()
+
+    def body_failed(self, error: Exception, now: float) -> list[Action]:
+        failure = error if isinstance(error, CcproxyError) else CcproxyError(str(error))
+        return [error_reply(self._protocol, failure), Finished()]
+
+    def tick(self, now: float) -> list[Action]:
+        if not self._steps:
+            return []
+        self._steps.popleft()(self._encoder)
+        ending: list[Action] = [] if self._steps else [End(), Finished()]
+        return [Write(self._encoder.take()), *ending]
+
+    def client_gone(self, now: float) -> list[Action]:
+        return [Finished()]
+
+    def _commit(self) -> list[Action]:
+        self._steps.popleft()(self._encoder)
+        headers: Headers = [("content-type", self._protocol.chat.stream_type(self._context))]
+        return [Commit(200, headers, self._encoder.take())]
+
+    def _answer(self) -> list[Action]:
+        collector = Collector()
+        for step in self._steps:
+            step(collector)
+        body = written(collector.answer, self._protocol.chat, self._context)
+        return [Reply(200, [("content-type", "application/json")], body), Finished()]
+
+    # What only a Life with an upstream is told.
+
+    def upstream_head(self, status: int, headers: Headers, now: float) -> list[Action]:
+        return []
+
+    def upstream_bytes(self, data: bytes, now: float) -> list[Action]:
+        return []
+
+    def upstream_eof(self, now: float) -> list[Action]:
+        return []
+
+    def upstream_failed(self, error: Exception, now: float) -> list[Action]:
+        return []
+
+    def pump(self, data: bytes) -> bytes:
+        return b""
+
+    def ended(self, now: float) -> list[Action]:
+        return []
+
+
+def _thinks(request: Request) -> bool:
+    asked = request.reasoning
+    return asked is not None and (bool(asked.enabled) or asked.adaptive or effort_of(asked) not in (None, "none"))
+
+
+def _spoken(how: str, sentence: str) -> list[Step]:
+    """A sentence, word by word; `how` is the Sink's method."""
+    return [methodcaller(how, word) for word in _WORD.findall(sentence)]
+
+
+def _calling(tool: Tool, said: str) -> list[Step]:
+    """A call with the arguments that the tool's schema demands, in two pieces, as models stream them."""
+    text = jsontext.dumps_str({name: _example(schema, said) for name, schema in _properties(tool).items()})
+    half = len(text) // 2
+    return [
+        methodcaller("tool_start", 0, f"call_{secrets.token_hex(8)}", tool.name),
+        methodcaller("tool_arguments", 0, text[:half]),
+        methodcaller("tool_arguments", 0, text[half:]),
+        methodcaller("tool_end", 0),
+    ]
+
+
+def _properties(tool: Tool) -> dict[str, JSON]:
+    schema = tool.parameters or {}
+    properties, required = schema.get("properties"), schema.get("required")
+    if not isinstance(properties, dict):
+        return {}
+    return {name: properties[name] for name in required or properties if isinstance(name, str) and name in properties}
+
+
+_EXAMPLES: dict[str, JSON] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}, "null": None}
+
+
+def _example(schema: JSON, said: str) -> JSON:
+    """A value that the schema allows, as far as a script can tell: the last quoted word of what was said for a string."""
+    if not isinstance(schema, dict):
+        return said
+    allowed = schema.get("enum")
+    if isinstance(allowed, list) and allowed:
+        return allowed[0]
+    quoted = re.findall(r"[\"'`]([^\"'`]+)[\"'`]", said)
+    kind = schema.get("type")
+    return _EXAMPLES.get(kind, quoted[-1] if quoted else said) if isinstance(kind, str) else said
+
+
+def _text_of(parts: Sequence[Part]) -> str:
+    return " ".join(part.text for part in parts if isinstance(part, Text))

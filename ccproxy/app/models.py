@@ -1,0 +1,99 @@
+"""Model lists: the names that a client of a group can ask for, known without asking anybody at that moment.
+
+Exact aliases come from the configuration. Where a pattern passes names through, the provider's own list tells what can be
+asked for: it is asked in the background, and served as last known.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import anyio
+import httpx
+from attrs import evolve
+
+from ccproxy.codec import jsontext
+from ccproxy.config import Model, Provider
+from ccproxy.errors import CcproxyError, UpstreamError
+from ccproxy.policy.routing import Router
+from ccproxy.protocols import PROTOCOLS
+from ccproxy.protocols.base import ModelInfo, read_error
+
+log = logging.getLogger("ccproxy.models")
+
+REFRESH = 600.0
+"""Seconds between two questions to a provider. Providers add models a few times a week; ten minutes is soon enough."""
+
+TIMEOUT = 20.0
+"""Seconds for one list. OpenRouter's has a megabyte."""
+
+
+async def ask(provider: Provider, key: str) -> list[ModelInfo]:
+    """The provider's own model list. Raises UpstreamError."""
+    protocol = PROTOCOLS[provider.protocol]
+    headers = [*protocol.headers, *(protocol.key_headers(key) if key else []), *provider.headers.items()]
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT, proxy=provider.proxy or None, trust_env=False) as client:
+            answer = await client.get(provider.base_url + protocol.models.path, headers=headers)
+    except httpx.HTTPError as error:
+        raise UpstreamError(f"no model list: {type(error).__name__}") from None
+    if not answer.is_success:
+        raise read_error(protocol.name, answer.status_code, list(answer.headers.items()), answer.content)
+    try:
+        document = jsontext.loads(answer.content)
+    except jsontext.JSONError:
+        raise UpstreamError("the model list is not JSON") from None
+    return protocol.models.read(document)
+
+
+class ModelLists:
+    """What every group offers."""
+
+    def __init__(self, router: Router, providers: Mapping[str, Provider]) -> None:
+        self._router = router
+        self._providers = providers
+        self._known: dict[str, list[ModelInfo]] = {}
+
+    def list(self, group: str) -> list[ModelInfo]:
+        """The group's models, aliases first. Raises NotFound for an unknown group."""
+        found = {name: self._described(group, name) for name in self._router.names(group)}
+        for provider, models in self._known.items():
+            by_id = {model.id: model for model in models}
+            for name in self._router.listed(group, provider, by_id):
+                found.setdefault(name, self._described(group, name))
+        return [*found.values()]
+
+    def one(self, group: str, name: str) -> ModelInfo:
+        """The model of that name, whether it is listed or only routable. Raises NotFound."""
+        self._router.resolve(group, name)
+        return self._described(group, name)
+
+    async def refresh_forever(self) -> None:
+        """Asks every provider whose names are passed through, now and then."""
+        wanted = self._passed_through()
+        while wanted:
+            for name in wanted:
+                await self._refresh(name)
+            await anyio.sleep(REFRESH)
+
+    async def _refresh(self, name: str) -> None:
+        provider = self._providers[name]
+        try:
+            self._known[name] = await ask(provider, next(iter(provider.api_keys), ""))
+        except CcproxyError as error:
+            log.warning("provider %s: %s; its model list stays as last known", name, error.message)
+
+    def _passed_through(self) -> Sequence[str]:
+        patterns = [p for group in self._router.groups for p in self._router.passthrough(group)]
+        return list(dict.fromkeys(d.provider for p in patterns for d in p.destinations if "*" in d.model))
+
+    def _described(self, group: str, name: str) -> ModelInfo:
+        """What is known of the alias' first target, under the alias' name."""
+        destination = self._router.resolve(group, name).destinations[0]
+        listed = next((m for m in self._known.get(destination.provider, ()) if m.id == destination.model), None)
+        info = evolve(listed, id=name) if listed else ModelInfo(id=name, owner=destination.provider)
+        said: Model | None = self._providers[destination.provider].models.get(destination.model)
+        if said is None:
+            return info
+        return evolve(info, context=said.context or info.context, abilities=said.abilities or info.abilities)
