@@ -152,7 +152,7 @@ class Router:
         return list(seen)
 
     def _reaches(self, group: str, name: str, wanted: Destination) -> bool:
-        found = self._groups[group].find(name)
+        found = self._group(group).find(name)
         return found is not None and wanted in found[1]
 
     def _group(self, name: str) -> _Group:
