@@ -1,0 +1,468 @@
+"""Message bodies: framing in both directions (RFC 9112, sections 6 and 7) and content coding (RFC 9110, section 8.4).
+
+A body is framed in one of four ways, which `http1` reads off the head:
+
+    none      there is none: it ends before it begins
+    length    so many bytes
+    chunked   sizes and data in turn, until a size of 0 and the trailers
+    close     until the connection closes; answers only
+
+`reader_for(framing)` gives the reader for it. A reader's outcomes: slices of the body, need more (an empty list), Malformed
+for framing that breaks its rules, Broken for an end before the end. What follows the message is kept in `rest`, where the
+next message of the connection begins. A reader never holds body bytes back: only a size line or a trailer that is cut by
+the end of a read waits for the next one.
+
+Writing is one line per chunk, so it is a function (`chunk`) and a constant (`LAST_CHUNK`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import zlib
+from collections.abc import Callable
+from typing import Any, Literal
+
+from attrs import frozen
+
+from ccproxy.errors import Broken, CcproxyError, Malformed, RequestError, TooLarge, UnsupportedMedia
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Framing
+
+
+@frozen
+class Framing:
+    """How the end of a body is found. `length` counts only for the kind `length`."""
+
+    kind: Literal["none", "length", "chunked", "close"]
+    length: int = 0
+
+
+NONE = Framing("none")
+CHUNKED = Framing("chunked")
+CLOSE = Framing("close")
+
+LINE_LIMIT = 4096
+"""Bytes of a chunk's size line with its extensions. A size needs 16; nobody sends extensions of note (hyper: 16 KiB for
+all of a body, Node: 16 KiB, h11: none of its own)."""
+
+TRAILER_LIMIT = 16 * 1024
+"""Bytes of all trailers. They are read past, not used: a signature or a checksum fits (Node: 16 KiB, Go: as for heads)."""
+
+
+class BodyReader:
+    """Reads one body. Feed it what follows the head; when `done`, what is left is in `rest`."""
+
+    __slots__ = ("done", "rest")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The next slices of the body, none of them empty. After the end, data is added to `rest`. Raises Malformed."""
+        raise NotImplementedError
+
+    def eof(self) -> None:
+        """The connection was closed. Raises Broken if the body is not complete."""
+        if not self.done:
+            raise Broken(f"the connection closed {self._short_of()}")
+
+    def _short_of(self) -> str:
+        raise NotImplementedError
+
+    def _end(self, rest: bytes) -> None:
+        self.done = True
+        self.rest = rest
+
+    def __repr__(self) -> str:
+        state = f"done rest={len(self.rest)}" if self.done else self._short_of()
+        return f"<{type(self).__name__} {state}>"
+
+
+class LengthReader(BodyReader):
+    """A body of a stated length, 0 included."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self._left = length
+        self.done = length == 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        left = self._left
+        if len(data) < left:
+            self._left = left - len(data)
+            return [data] if data else []
+        if self.done:
+            self.rest += data
+            return []
+        self._left = 0
+        self._end(data[left:])
+        return [data[:left]]
+
+    def _short_of(self) -> str:
+        return f"{self._left} bytes before the body's end"
+
+
+class CloseReader(BodyReader):
+    """A body that the end of the connection ends. A cut looks like an end here: whoever reads the content must tell."""
+
+    __slots__ = ()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        return [data] if data else []
+
+    def eof(self) -> None:
+        self.done = True
+
+    def _short_of(self) -> str:
+        return "reading until close"
+
+
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_TRAILER = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
+
+
+class ChunkedReader(BodyReader):
+    """A body in chunks. Where the next byte belongs is the method in `_next`:
+
+        _size -> _data -> _data_end -> _size ...        a chunk
+        _size -> _trailer ...                           after the chunk of size 0, until the empty line
+
+    Nearly every read holds whole chunks; `_size` takes those in one go and leaves the rest to the slower moves. Chunk
+    extensions and trailers are dropped.
+    """
+
+    __slots__ = ("_left", "_line", "_next", "_trailers")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = 0  # bytes of the open chunk that have not come
+        self._line = bytearray()  # the start of a line that a read cut
+        self._trailers = 0  # bytes of trailers so far
+        self._next: Callable[[bytes, int, list[bytes]], int] = self._size
+
+    def feed(self, data: bytes) -> list[bytes]:
+        found: list[bytes] = []
+        place, end = 0, len(data)
+        while place < end and not self.done:
+            place = self._next(data, place, found)
+        if self.done:
+            self.rest += data[place:]
+        return found
+
+    def _short_of(self) -> str:
+        return "before the last chunk"
+
+    # The moves: each takes data from a place on, adds to what was found and gives the place behind what it took.
+
+    def _size(self, data: bytes, place: int, found: list[bytes]) -> int:
+        if self._line:
+            return self._cut_size(data, place)
+        while line := _SIZE_LINE.match(data, place):
+            size = int(line[1], 16)
+            start = line.end()
+            if start - place > LINE_LIMIT + 2:
+                break
+            end = start + size
+            if size == 0 or data[end : end + 2] != b"\r\n":
+                return self._open(size, start)
+            found.append(data[start:end])
+            place = end + 2
+        return self._cut_size(data, place) if place < len(data) else place
+
+    def _cut_size(self, data: bytes, place: int) -> int:
+        line, place = self._whole_line(data, place, LINE_LIMIT, "a chunk's size line")
+        if line is None:
+            return place
+        match = _SIZE_LINE.fullmatch(line + b"\r\n")
+        if not match:
+            raise Malformed(f"a chunk's size is not one: {line[:32]!r}")
+        return self._open(int(match[1], 16), place)
+
+    def _open(self, size: int, place: int) -> int:
+        self._left = size
+        self._next = self._data if size else self._trailer
+        return place
+
+    def _data(self, data: bytes, place: int, found: list[bytes]) -> int:
+        piece = data[place : place + self._left]
+        found.append(piece)
+        self._left -= len(piece)
+        if not self._left:
+            self._next = self._data_end
+        return place + len(piece)
+
+    def _data_end(self, data: bytes, place: int, found: list[bytes]) -> int:
+        held = len(self._line)
+        self._line += data[place : place + 2 - held]
+        if not b"\r\n".startswith(self._line):
+            raise Malformed("a chunk is longer than its size says")
+        place += len(self._line) - held
+        if len(self._line) == 2:
+            self._line.clear()
+            self._next = self._size
+        return place
+
+    def _trailer(self, data: bytes, place: int, found: list[bytes]) -> int:
+        line, place = self._whole_line(data, place, TRAILER_LIMIT - self._trailers, "the trailers")
+        if line is None:
+            return place
+        if not line:
+            self.done = True
+        elif not _TRAILER.fullmatch(line):
+            raise Malformed(f"a trailer is not a header field: {line[:32]!r}")
+        self._trailers += len(line) + 2
+        return place
+
+    def _whole_line(self, data: bytes, place: int, limit: int, what: str) -> tuple[bytes | None, int]:
+        """The line up to CRLF, together with what came of it earlier, and the place behind it; None while it is cut."""
+        line = self._line
+        held = len(line)
+        line += data[place : place + limit + 2 - held]
+        end = line.find(b"\r\n", max(0, held - 1))
+        if end < 0:
+            self._refuse_line(limit, what)
+            return None, len(data)
+        whole = bytes(line[:end])
+        line.clear()
+        return whole, place + end + 2 - held
+
+    def _refuse_line(self, limit: int, what: str) -> None:
+        line = self._line
+        if len(line) >= limit + 2:
+            raise Malformed(f"{what} is longer than {limit} bytes")
+        if b"\n" in line or b"\r" in line[:-1]:
+            raise Malformed(f"{what} has a bare line end")
+
+
+_READERS: dict[str, Callable[[Framing], BodyReader]] = {
+    "none": lambda framing: LengthReader(0),
+    "length": lambda framing: LengthReader(framing.length),
+    "chunked": lambda framing: ChunkedReader(),
+    "close": lambda framing: CloseReader(),
+}
+
+
+def reader_for(framing: Framing) -> BodyReader:
+    """A fresh reader of one body that is framed so."""
+    return _READERS[framing.kind](framing)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk; nothing for no data, which on the wire would be the last chunk."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Content coding
+
+MAX_CODINGS = 3
+"""Codings on top of each other. Nobody sends more than one; each may blow up what the one before gives a thousandfold
+(curl allows 5, urllib3 5)."""
+
+ZSTD_WINDOW = 8 * 1024 * 1024
+"""Bytes a zstd frame may ask us to remember: what RFC 9659, section 3, allows on the web."""
+
+ZSTD_PIECE = 256
+"""Bytes of zstd input per step. The library cannot bound a step's output; four bytes of input give at most 128 KiB of it
+(RFC 8878, section 3.1.1.2.2, RLE blocks), so a step gives at most 8 MiB."""
+
+
+class Coding:
+    """Takes off one coding; this one takes off none. Bad data raises one of `failures`."""
+
+    failures: tuple[type[Exception], ...] = ()
+
+    def feed(self, data: bytes, room: int) -> bytes:
+        """All that the data gives, but no more than is needed to see that it gives more than `room` bytes."""
+        return data
+
+    def complete(self) -> bool:
+        """Whether the compressed data may end here."""
+        return True
+
+
+class _Gzip(Coding):
+    """RFC 1952: members follow each other, and zeros may follow the last."""
+
+    failures = (zlib.error,)
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def feed(self, data: bytes, room: int) -> bytes:
+        out = bytearray()
+        while data and len(out) <= room:
+            if self._member.eof:
+                data = data.lstrip(b"\0")
+                if not data:
+                    break
+                self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            out += self._member.decompress(data, room + 1 - len(out))
+            data = self._member.unused_data
+        return bytes(out)
+
+    def complete(self) -> bool:
+        return self._member.eof
+
+
+class _Deflate(Coding):
+    """RFC 1950, as the standard has it, or bare RFC 1951, as some always understood it: the first two bytes tell."""
+
+    failures = (zlib.error,)
+
+    def __init__(self) -> None:
+        self._start = b""
+        self._stream: Any = None
+
+    def feed(self, data: bytes, room: int) -> bytes:
+        if self._stream is None:
+            data = self._start = self._start + data
+            if len(data) < 2:
+                return b""
+            wrapped = data[0] & 0x8F == 0x08 and (data[0] << 8 | data[1]) % 31 == 0
+            self._stream = zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+        if self._stream.eof:
+            raise zlib.error("data behind the end")
+        out: bytes = self._stream.decompress(data, room + 1)
+        if self._stream.unused_data:
+            raise zlib.error("data behind the end")
+        return out
+
+    def complete(self) -> bool:
+        return self._stream is not None and bool(self._stream.eof)
+
+
+def _optional(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
+
+
+_brotli = _optional("brotli")
+_zstandard = _optional("zstandard")
+
+
+class _Brotli(Coding):
+    """RFC 7932."""
+
+    failures = (_brotli.error,) if _brotli else ()
+
+    def __init__(self) -> None:
+        self._stream = _brotli.Decompressor()
+
+    def feed(self, data: bytes, room: int) -> bytes:
+        out: bytes = self._stream.process(data, output_buffer_limit=room + 1)
+        while len(out) <= room and not self._stream.can_accept_more_data():
+            out += self._stream.process(b"", output_buffer_limit=room + 1 - len(out))
+        return out
+
+    def complete(self) -> bool:
+        return bool(self._stream.is_finished())
+
+
+class _Zstd(Coding):
+    """RFC 8878: frames follow each other."""
+
+    failures = (_zstandard.ZstdError,) if _zstandard else ()
+
+    def __init__(self) -> None:
+        self._frames = _zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
+        self._frame = self._frames.decompressobj()
+
+    def feed(self, data: bytes, room: int) -> bytes:
+        out = bytearray()
+        place = 0
+        while place < len(data) and len(out) <= room:
+            if self._frame.eof:
+                self._frame = self._frames.decompressobj()
+            piece = data[place : place + ZSTD_PIECE]
+            out += self._frame.decompress(piece)
+            place += len(piece) - len(self._frame.unused_data)
+        return bytes(out)
+
+    def complete(self) -> bool:
+        return bool(self._frame.eof)
+
+
+_CODINGS: dict[str, Callable[[], Coding]] = {"gzip": _Gzip, "x-gzip": _Gzip, "deflate": _Deflate}
+if hasattr(getattr(_brotli, "Decompressor", None), "can_accept_more_data"):  # 1.2: older ones cannot bound their output
+    _CODINGS["br"] = _Brotli
+if _zstandard:
+    _CODINGS["zstd"] = _Zstd
+
+
+def supported() -> tuple[str, ...]:
+    """The names of the content codings that can be decoded here; `br` and `zstd` come with the extra `compress`."""
+    return tuple(_CODINGS)
+
+
+class ContentDecoder:
+    """Takes the content codings off one message's body, whichever pieces it comes in.
+
+    encodings: the value of `content-encoding`: one coding, several in the order in which they were applied, or none.
+    limit: the most bytes that may come out: of a whole request; of each feed of an answer, as a stream has no size.
+    answer: the message is an upstream's. All errors are Malformed then; for requests they are UnsupportedMedia for a
+        coding that is not supported (raised here, in the constructor), TooLarge, and RequestError for corrupt or cut data.
+    """
+
+    __slots__ = ("_answer", "_codings", "_given", "_limit", "_started", "identity")
+
+    def __init__(self, encodings: str, limit: int, *, answer: bool = False) -> None:
+        names = [name for part in encodings.split(",") if (name := part.strip().lower()) not in ("", "identity")]
+        self._answer = answer
+        self._limit = limit
+        self._started = False
+        self.identity = not names
+        unknown = next((name for name in names if name not in _CODINGS), None)
+        if unknown is not None or len(names) > MAX_CODINGS:
+            raise self._unsupported(unknown)
+        self._codings: list[Coding] = [_CODINGS[name]() for name in reversed(names)] or [Coding()]
+        self._given = [0] * len(self._codings)
+
+    def feed(self, data: bytes) -> bytes:
+        """What this data decodes to, all that can be had so far."""
+        self._started = self._started or bool(data)
+        for index, coding in enumerate(self._codings):
+            room = self._limit if self._answer else self._limit - self._given[index]
+            try:
+                data = coding.feed(data, room)
+            except coding.failures as failure:
+                raise self._broken("is corrupt") from failure
+            if len(data) > room:
+                raise self._too_large()
+            self._given[index] += len(data)
+        return data
+
+    def finish(self) -> bytes:
+        """The body is over. Gives what was still held back (nothing, so far); raises if the compressed data was cut. No
+        data at all passes for an empty body."""
+        if self._started and not all(coding.complete() for coding in self._codings):
+            raise self._broken("was cut short")
+        return b""
+
+    def _unsupported(self, name: str | None) -> CcproxyError:
+        accepted = ", ".join(supported())
+        what = f"the content coding {name[:40]!r}" if name else f"more than {MAX_CODINGS} content codings"
+        message = f"{what} cannot be decoded here; accepted: {accepted}"
+        if self._answer:
+            return Malformed(f"of the upstream's answer, {message}")
+        return UnsupportedMedia(message, headers=[("accept-encoding", accepted)])
+
+    def _too_large(self) -> CcproxyError:
+        if self._answer:
+            return Malformed(f"a piece of the upstream's answer decompresses to more than {self._limit} bytes")
+        return TooLarge(f"the request body is larger than {self._limit} bytes")
+
+    def _broken(self, how: str) -> CcproxyError:
+        if self._answer:
+            return Malformed(f"the upstream's compressed answer {how}")
+        return RequestError(f"the compressed request body {how}")

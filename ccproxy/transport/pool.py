@@ -1,0 +1,112 @@
+"""Which idle upstream connection serves the next dial. Decisions only: whoever owns the sockets closes what is handed out.
+
+The most recently used connection is taken first: it is the least likely to have been closed by the server in the meantime,
+and those that a burst left behind grow old and are closed. A connection is in the pool or with someone, never both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+C = TypeVar("C", bound=Hashable)
+
+MAX_IDLE_PER_ENDPOINT = 16
+"""An agent with its sub-agents asks a handful of questions at once; more idle connections than that are a burst's remains
+(httpx keeps 20 in all, Go's default is 2)."""
+
+MAX_IDLE = 128
+"""A file descriptor each, out of the 256 (macOS) or 1024 (Linux) that a process has by default; clients need theirs."""
+
+IDLE_SECONDS = 55.0
+"""Below the shortest common time-out of the servers in front of providers: 60 s (AWS load balancers), 75 s (nginx)."""
+
+
+class Pool(Generic[C]):
+    """Idle connections by endpoint. An endpoint is any hashable; equal endpoints may share a connection."""
+
+    __slots__ = ("_endpoints", "_idle", "_idle_seconds", "_max_idle", "_max_idle_per_endpoint")
+
+    def __init__(
+        self,
+        *,
+        max_idle_per_endpoint: int = MAX_IDLE_PER_ENDPOINT,
+        max_idle: int = MAX_IDLE,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        self._max_idle_per_endpoint = max_idle_per_endpoint
+        self._max_idle = max_idle
+        self._idle_seconds = idle_seconds
+        self._endpoints: dict[Hashable, dict[C, None]] = {}  # each in the order of being put
+        self._idle: dict[C, tuple[Hashable, float]] = {}  # endpoint and since when; in the order of being put
+
+    def __len__(self) -> int:
+        return len(self._idle)
+
+    def __repr__(self) -> str:
+        return f"<Pool idle={len(self._idle)} endpoints={len(self._endpoints)}>"
+
+    def count(self, endpoint: Hashable) -> int:
+        """How many idle connections this endpoint has, expired ones included."""
+        return len(self._endpoints.get(endpoint, ()))
+
+    def put(self, endpoint: Hashable, conn: C, now: float) -> list[C]:
+        """`conn` is idle from now on. Gives the connections to close so that the limits hold: the longest idle ones."""
+        self.remove(conn)
+        self._idle[conn] = (endpoint, now)
+        siblings = self._endpoints.setdefault(endpoint, {})
+        siblings[conn] = None
+        over: list[C] = []
+        if len(siblings) > self._max_idle_per_endpoint:
+            over.append(self._drop(next(iter(siblings))))
+        if len(self._idle) > self._max_idle:
+            over.append(self._drop(next(iter(self._idle))))
+        return over
+
+    def take(self, endpoint: Hashable, now: float) -> C | None:
+        """The connection that was used last, which is the caller's from here on; None when a new one is needed.
+
+        What it gives has been used before: if it fails before a byte of the answer, the server had closed it meanwhile,
+        and the request may go out again on a new one. Expired ones stay for `expire`.
+        """
+        siblings = self._endpoints.get(endpoint)
+        if not siblings:
+            return None
+        newest = next(reversed(siblings))
+        if self._expired(newest, now):
+            return None
+        return self._drop(newest)
+
+    def remove(self, conn: C) -> bool:
+        """Forgets `conn`, which the server has closed or which is wanted elsewhere. Tells whether it was here."""
+        if conn not in self._idle:
+            return False
+        self._drop(conn)
+        return True
+
+    def expire(self, now: float) -> list[C]:
+        """Forgets the connections that have been idle for too long, and gives them to be closed."""
+        old: list[C] = []
+        for conn in self._idle:
+            if not self._expired(conn, now):
+                break
+            old.append(conn)
+        return [self._drop(conn) for conn in old]
+
+    def close_all(self) -> list[C]:
+        """Forgets all connections, and gives them to be closed."""
+        everything = list(self._idle)
+        self._idle.clear()
+        self._endpoints.clear()
+        return everything
+
+    def _expired(self, conn: C, now: float) -> bool:
+        return now - self._idle[conn][1] >= self._idle_seconds
+
+    def _drop(self, conn: C) -> C:
+        endpoint, _ = self._idle.pop(conn)
+        siblings = self._endpoints[endpoint]
+        del siblings[conn]
+        if not siblings:
+            del self._endpoints[endpoint]
+        return conn
