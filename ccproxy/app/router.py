@@ -11,6 +11,7 @@ shape it takes: that of the routes that share the most leading segments with the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from urllib.parse import unquote
 
 from attrs import define, frozen
 
@@ -88,7 +89,7 @@ class PathTable:
             raise Misrouted(protocol, MethodNotAllowed(f"{inner} does not take {method}; it takes {allowed}"))
         one = _chosen([one for one, _ in served], marks)
         model = next(model for other, model in served if other is one)
-        call = Call(model=model, stream=one.route.stream, query=query, path=inner)
+        call = Call(model=unquote(model), stream=one.route.stream, query=query, path=inner)
         return Match(protocol=one.protocol, route=one.route, group=group, call=call)
 
     def nearest(self, path: str) -> Protocol:

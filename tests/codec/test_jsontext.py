@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccproxy.codec.jsontext import MAX_DEPTH, JSONError, dumps, dumps_str, loads, loads_exact
+
+BIG = 123456789012345678901234567890
+
+
+def test_integers_of_any_length_are_kept() -> None:
+    text = b'{"id":%d,"n":[-%d],"s":"99999999999999999999"}' % (BIG, BIG)
+    assert loads_exact(text) == {"id": BIG, "n": [-BIG], "s": "99999999999999999999"}
+    assert dumps(loads_exact(text)) == text
+
+
+def test_a_text_is_read_as_its_bytes_are() -> None:
+    assert loads_exact(f"[{BIG}]") == [BIG]
+    assert loads('{"a":"ü"}') == {"a": "ü"}
+
+
+def test_lone_surrogates_pass() -> None:
+    assert loads(b'"\\ud83d"') == "\ud83d"
+    assert dumps("\ud83d") == b'"\\ud83d"'
+    assert loads(dumps({"a": "\ud83d é"})) == {"a": "\ud83d é"}
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"nope", b"[NaN]", b"[Infinity]", b"\xff", b'{"a":1}x', b"[1e", b"'a'"])
+def test_what_is_no_json_is_refused(text: bytes) -> None:
+    for read in (loads, loads_exact):
+        with pytest.raises(JSONError):
+            read(text)
+
+
+@pytest.mark.parametrize("value", [object(), {"a": {3}}, {(): 1}])
+def test_what_is_no_json_value_is_refused(value: object) -> None:
+    with pytest.raises(JSONError):
+        dumps(value)
+
+
+def test_deep_nesting_passes_up_to_the_limit() -> None:
+    deep = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert dumps(loads(deep)) == deep
+    assert dumps(loads_exact(b"[" * 500 + b"%d" % BIG + b"]" * 500)) == b"[" * 500 + b"%d" % BIG + b"]" * 500
+
+
+@pytest.mark.parametrize("text", [b"[" * 200_000, b'{"a":' * 100_000, b"[" * 100_000 + b"]" * 100_000])
+def test_deeper_nesting_is_refused(text: bytes) -> None:
+    with pytest.raises(JSONError):
+        loads(text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_what_is_written_is_read_again(value: object) -> None:
+    assert loads_exact(dumps(value)) == value
+    assert loads_exact(dumps_str(value)) == value

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccproxy.codec.splice import replace_string
+
+CASES = [
+    (b'{"model":"a","x":1}', b'{"model":"new","x":1}'),
+    (b'{ "x" : {"model":"a"} ,\n "model" :\t"a\\"b" }', b'{ "x" : {"model":"a"} ,\n "model" :\t"new" }'),
+    (b'{"y":["model","a"],"model":"a"}', b'{"y":["model","a"],"model":"new"}'),
+    (b'{"z":"model","model":"a"}', b'{"z":"model","model":"new"}'),
+    (b'{"s":"\\"model\\":\\"a\\"","model":"a"}', b'{"s":"\\"model\\":\\"a\\"","model":"new"}'),
+    (b'{"model":"a","model":"b"}', b'{"model":"new","model":"new"}'),
+    (b'{"model":1}', None),
+    (b'{"other":"model"}', None),
+    (b"{}", None),
+]
+
+
+@pytest.mark.parametrize(("document", "expected"), CASES)
+def test_only_the_member_changes(document: bytes, expected: bytes | None) -> None:
+    assert replace_string(document, "model", "new") == expected
+
+
+def test_the_new_value_is_escaped() -> None:
+    assert replace_string(b'{"model":"a"}', "model", 'q"\\\n') == b'{"model":"q\\"\\\\\\n"}'
+
+
+@given(
+    st.dictionaries(st.sampled_from(["model", "a", 'm"', "\\"]), st.text() | st.lists(st.just({"model": "x"})), min_size=1)
+)
+def test_it_means_what_replacing_in_the_object_means(document: dict[str, object]) -> None:
+    spliced = replace_string(json.dumps(document).encode(), "model", "new")
+    if isinstance(document.get("model"), str):
+        assert spliced is not None
+        assert json.loads(spliced) == {**document, "model": "new"}
+    else:
+        assert spliced is None
