@@ -45,7 +45,6 @@ from ccproxy.tables import (
     list_of,
     number,
     one_or_more,
-    quoted,
     record,
     secret,
     table_of,
@@ -80,9 +79,21 @@ _FRAMING = frozenset({*_HOP_BY_HOP, "content-length", "expect", "transfer-encodi
 
 
 _name = like(re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*"), "letters, digits, _, - and . (not first)")
-_host = like(re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"), "a host name or an IP address, without a port")
 _header_name = like(re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"), "the name of an HTTP header")
 _some_name = like(re.compile(r".+", re.DOTALL), "a name, not empty")
+
+
+def _host(value: Any, spot: Spot) -> str:
+    words = text(value, spot)
+    try:
+        ipaddress.ip_address(words)
+    except ValueError:
+        if not _HOST.fullmatch(words):
+            raise Wrong("must be a host name or an IP address, without a port") from None
+    return words
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def _abilities(value: Any, spot: Spot) -> frozenset[str]:
@@ -130,7 +141,7 @@ SAMPLING: Mapping[str, Read] = {
     "presence_penalty": number(-2, 2),
     "repeat_penalty": number(0, 10),
     "max_tokens": whole(1),
-    "stop": list_of(text),
+    "stop": lambda value, spot: list(list_of(text)(value, spot)),
 }
 """What a provider's `defaults` may set: the fields of `model.Sampling`."""
 
@@ -387,9 +398,9 @@ def _check_groups(config: Config, document: Mapping[str, Any], spot: Spot) -> No
         place = spot.at("groups").at(name).at("keys")
         if group.keys == ():
             place.complain("is empty, so nobody could use the group; leave it out to let every key in")
-        for key_name in group.keys or ():
-            if key_name not in known:
-                place.complain(f"there is no key {quoted(key_name)} in [keys]; {hint(key_name, known)}")
+        for i, key_name in enumerate(group.keys or ()):
+            if key_name not in known:  # not shown: it may be a token that was written in the place of its name
+                place.item(i).complain(f"is not the name of a key in [keys]; {hint(key_name, known)}")
 
 
 def _check_destinations(config: Config, document: Mapping[str, Any], spot: Spot) -> None:

@@ -1,0 +1,487 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+import pytest
+
+from ccproxy.config import (
+    RESERVED,
+    SAMPLING,
+    Config,
+    Group,
+    Limits,
+    Log,
+    Model,
+    Provider,
+    Server,
+    Timeouts,
+    find,
+    is_loopback,
+    load,
+    loads,
+    user_folder,
+)
+from ccproxy.errors import ConfigError
+from ccproxy.model import Sampling
+from ccproxy.policy.routing import Destination
+
+ENV = {"KEY_1": "sk-first", "KEY_2": "sk-second", "PROXY_PASSWORD": "hush-proxy"}
+
+FULL = """
+[server]
+host = "0.0.0.0"
+port = 8080
+
+[keys]
+claude-code = "cs-1"
+laptop = "cs-2"
+
+[providers.bailian]
+protocol = "openai"
+base_url = "https://dashscope.aliyuncs.com/compatible-mode/v1/"
+api_keys = ["${KEY_1}", "${KEY_2}"]
+headers = { X-Team = "blue" }
+proxy = "socks5://me:${PROXY_PASSWORD}@proxy.example:1080"
+stream = "always"
+defaults = { max_tokens = 32000, temperature = 0.7, stop = ["END"] }
+
+[providers.bailian.models."qwen3-coder-plus"]
+context = 1000000
+abilities = ["tools", "vision", "thinking"]
+
+[providers.local]
+protocol = "ollama"
+
+[groups.qwen]
+description = "Claude Code on qwen3-coder"
+keys = ["claude-code"]
+
+[groups.qwen.models]
+"claude-sonnet-5" = ["bailian/qwen3-coder-plus", "local/qwen3/coder:30b"]
+"claude-*haiku*" = "bailian/qwen3-coder-flash"
+"*" = "bailian/*"
+
+[limits]
+max_body = 1000000
+
+[timeouts]
+first_byte = 30
+
+[log]
+level = "debug"
+"""
+
+
+def test_the_whole_file() -> None:
+    config = loads(FULL, ENV)
+    assert config.server == Server(host="0.0.0.0", port=8080)
+    assert config.keys == {"claude-code": "cs-1", "laptop": "cs-2"}
+    assert config.providers["bailian"] == Provider(
+        protocol="openai",
+        base_url="https://dashscope.aliyuncs.com/compatible-mode/v1",
+        api_keys=("sk-first", "sk-second"),
+        headers={"x-team": "blue"},
+        proxy="socks5://me:hush-proxy@proxy.example:1080",
+        stream="always",
+        defaults={"max_tokens": 32000, "temperature": 0.7, "stop": ["END"]},
+        models={"qwen3-coder-plus": Model(context=1_000_000, abilities=frozenset({"tools", "vision", "thinking"}))},
+    )
+    assert config.groups["qwen"] == Group(
+        description="Claude Code on qwen3-coder",
+        keys=("claude-code",),
+        models={
+            "claude-sonnet-5": (Destination("bailian", "qwen3-coder-plus"), Destination("local", "qwen3/coder:30b")),
+            "claude-*haiku*": (Destination("bailian", "qwen3-coder-flash"),),
+            "*": (Destination("bailian", "*"),),
+        },
+    )
+    assert config.limits == Limits(max_body=1_000_000)
+    assert config.timeouts == Timeouts(first_byte=30)
+    assert config.log == Log(level="debug")
+    assert config.router().resolve("qwen", "claude-3-haiku").destinations == (Destination("bailian", "qwen3-coder-flash"),)
+
+
+def test_what_is_not_said_has_a_default() -> None:
+    config = loads('[providers.a]\nprotocol = "claude"', {})
+    assert (config.server.host, config.server.port) == ("127.0.0.1", 11434)
+    assert config.keys == {}
+    assert config.providers["a"] == Provider(protocol="claude", base_url="https://api.anthropic.com")
+    assert config.limits.max_body == 64 * 1024 * 1024
+    assert config.timeouts == Timeouts(connect=10, first_byte=600, idle=300, keepalive=15, hold=10)
+
+
+def test_a_default_of_an_empty_file_is_what_the_classes_say() -> None:
+    assert Config().timeouts == Timeouts()
+    assert Config().is_local
+
+
+PROVIDER = '[providers.bailian]\nprotocol = "openai"\n'
+GROUP = "[groups.qwen.models]\n"
+
+# The whole text of a file, and every complaint about it.
+BAD: dict[str, tuple[str, list[str]]] = {
+    "five mistakes": (
+        """
+[server]
+prot = 1
+[providers.bailian]
+protocl = "openai"
+protocol = "opnai"
+api_keys = ["${NOT_SET}"]
+[groups.qwen.models]
+"claude-*" = "bailan/x"
+""",
+        [
+            "server.prot: unknown key; did you mean port?",
+            "providers.bailian.protocl: unknown key; did you mean protocol?",
+            "providers.bailian.protocol: must be one of openai, responses, claude, gemini, ollama; did you mean openai?",
+            "providers.bailian.api_keys[0]: the environment variable NOT_SET is not set",
+            'groups.qwen.models."claude-*": provider "bailan" does not exist; known: bailian',
+        ],
+    ),
+    "five mistakes of what belongs together": (
+        """
+[server]
+host = "0.0.0.0"
+port = 8000
+[providers.bailian]
+protocol = "openai"
+base_url = "http://localhost:8000/v1"
+api_keys = ["same", "same"]
+[groups.qwen]
+keys = ["nobody"]
+[groups.qwen.models]
+"gpt" = "bailian/*"
+""",
+        [
+            "server.host: an address that other machines reach needs proxy keys: add [keys] with a line NAME = TOKEN, "
+            "or use 127.0.0.1",
+            "providers.bailian.api_keys: number 2 and number 1 are the same key",
+            "providers.bailian.base_url: is where ccproxy itself listens; give it another one: port = 8001 in [server]",
+            "groups.qwen.keys[0]: is not the name of a key in [keys]; known: none",
+            'groups.qwen.models.gpt: "bailian/*" has 1 * and the alias 0; write as many on the right, or none',
+        ],
+    ),
+    "nothing": ("", ["providers: there is none; add [providers.NAME] with its protocol, base_url and api_keys"]),
+    "ranges": (
+        "[server]\nport = 70000\n[limits]\nmax_body = 0\nmax_head = 'x'\n[timeouts]\nidle = -1\n[log]\nlevel = 'inf'\n"
+        + PROVIDER,
+        [
+            "server.port: must be a whole number from 1 to 65535",
+            "limits.max_body: must be a whole number of 1024 or more",
+            "limits.max_head: must be a whole number from 1024 to 1048576, not a string",
+            "timeouts.idle: must be a number from 0.1 to 86400",
+            "log.level: must be one of debug, info, warning, error; did you mean info?",
+        ],
+    ),
+    "hosts": (
+        "[server]\nhost = '127.0.0.1:80'\n" + PROVIDER,
+        ["server.host: must be a host name or an IP address, without a port"],
+    ),
+    "tables that are none": (
+        "server = 1\nkeys = 'x'\nproviders = []\ngroups.a = 1\nlog = true",
+        [
+            "server: must be a table, not a whole number",
+            "keys: must be a table, not a string",
+            "providers: must be a table, not a list",
+            "groups.a: must be a table, not a whole number",
+            "log: must be a table, not true or false",
+            "providers: there is none; add [providers.NAME] with its protocol, base_url and api_keys",
+        ],
+    ),
+    "keys": (
+        "[keys]\na = 'one'\nb = 'one'\nc = ''\nd = 'two words'\n'e f' = 'x'\ng = 5\n" + PROVIDER,
+        [
+            "keys.c: is empty",
+            "keys.d: has a space, a line break or another character that a key cannot have",
+            'keys."e f": must be letters, digits, _, - and . (not first)',
+            "keys.g: must be a string, not a whole number",
+            "keys: b and a are the same token",
+        ],
+    ),
+    "a provider": (
+        """
+[providers."a/b"]
+base_url = "example.com"
+headers = { Content-Length = "5", "X Y" = "1", ok = "a\\nb" }
+proxy = "ftp://x"
+stream = "Auto"
+defaults = { temperature = 3, top_pp = 0.5, max_tokens = 0, stop = "x" }
+models.m = { context = -1, abilities = ["tols"], colour = "red" }
+""",
+        [
+            'providers."a/b": must be letters, digits, _, - and . (not first)',
+            'providers."a/b".base_url: must be a URL that begins with http:// or https:// and names a host',
+            'providers."a/b".headers.Content-Length: is set by ccproxy itself, for each connection',
+            'providers."a/b".headers."X Y": must be the name of an HTTP header',
+            'providers."a/b".headers.ok: must be plain ASCII text without line breaks and without spaces around it',
+            'providers."a/b".proxy: must be a URL that begins with http:// or https:// or socks5:// and names a host',
+            'providers."a/b".stream: must be one of auto, always, never; did you mean auto?',
+            'providers."a/b".defaults.temperature: must be a number from 0 to 2',
+            'providers."a/b".defaults.top_pp: unknown key; did you mean top_p?',
+            'providers."a/b".defaults.max_tokens: must be a whole number of 1 or more',
+            'providers."a/b".defaults.stop: must be a list, not a string',
+            'providers."a/b".models.m.context: must be a whole number of 1 or more',
+            'providers."a/b".models.m.abilities[0]: must be one of tools, vision, audio, documents, thinking, embedding; '
+            "did you mean tools?",
+            'providers."a/b".models.m.colour: unknown key; known: context, abilities',
+            'providers."a/b".protocol: is missing: one of openai, responses, claude, gemini, ollama',
+        ],
+    ),
+    "targets": (
+        PROVIDER
+        + GROUP
+        + "a = 'bailian'\nb = 'bailian/'\nc = []\nd = ['bailian/x', 5]\ne = 'bailian/x?'\n'' = 'bailian/x'\n",
+        [
+            'groups.qwen.models.a: must be "provider/model", as in "bailian/qwen3-coder-plus" or "bailian/*"',
+            'groups.qwen.models.b: must be "provider/model", as in "bailian/qwen3-coder-plus" or "bailian/*"',
+            "groups.qwen.models.c: must name at least one",
+            "groups.qwen.models.d[1]: must be a string, not a whole number",
+            "groups.qwen.models.e: a ? cannot stand on the right: only what a * matched is carried over",
+            'groups.qwen.models."": must be a name, not empty',
+        ],
+    ),
+    "groups": (
+        PROVIDER + "[groups.a]\nkeys = []\n[groups.a.models]\n[groups.'b@c']\nmodel.x = 'bailian/x'\n",
+        [
+            'groups."b@c": must be letters, digits, _, - and . (not first)',
+            'groups."b@c".model: unknown key; did you mean models?',
+            'groups."b@c".models: is missing: a table of aliases, such as "*" = "PROVIDER/*"',
+            "groups.a.keys: is empty, so nobody could use the group; leave it out to let every key in",
+            'groups.a.models: is empty; add a line such as "*" = "PROVIDER/*"',
+        ],
+    ),
+    "a key that is wrong is still a key": (
+        "[keys]\nlaptop = ''\n" + PROVIDER + "[groups.a]\nkeys = ['laptop', 'laptp']\nmodels.x = 'bailian/x'\n",
+        ["keys.laptop: is empty", "groups.a.keys[1]: is not the name of a key in [keys]; did you mean laptop?"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "complaints"), BAD.values(), ids=BAD.keys())
+def test_every_problem_is_told_with_its_key_path(text: str, complaints: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loads(text, {})
+    assert list(caught.value.problems) == complaints
+
+
+LATER = {
+    "": "mcp.servers = {}\nstore = {}\nsecurity = {}\nquirks = []\n",
+    "server": "[server]\nactive_group = 'a'\nlog_bodies = true\n",
+    "providers.bailian": "warm = 1\nstrip_billing_line = 'auto'\n",
+    "groups.qwen": "[groups.qwen]\nmodels.a = 'bailian/a'\nprompt_injection = 'off'\nprompt = ''\nprompt_file = ''\n"
+    "prompt_position = ''\nprompt_models = []\nprompt_replace = []\ntool_filter = []\ntemperature_ratio = 1\n"
+    "compat = 'auto'\nbalance = 'rotate'\n",
+}
+
+
+@pytest.mark.parametrize(("path", "lines"), LATER.items(), ids=[path or "top" for path in LATER])
+def test_what_is_designed_but_not_built_is_refused_by_name(path: str, lines: str) -> None:
+    text = PROVIDER + lines if path.startswith("providers") else lines + PROVIDER
+    with pytest.raises(ConfigError) as caught:
+        loads(text, {})
+    named = [line.split(":")[0].removeprefix(path).strip(".") for line in caught.value.problems]
+    assert named == [
+        line.split(" ")[0].split(".")[0] for line in lines.splitlines() if not line.startswith(("[", "models"))
+    ]
+    assert all(line.endswith("not supported yet by this version of ccproxy; remove it") for line in caught.value.problems)
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_reserved_names_are_no_group(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^groups.{name}: is a reserved name"):
+        loads(f"{PROVIDER}[groups.{name}.models]\na = 'bailian/a'", {})
+
+
+def test_the_reserved_names_are_those_of_the_design() -> None:
+    assert len(RESERVED) == 14
+
+
+SECRETS: list[tuple[str, Mapping[str, str]]] = [
+    ("[providers.a]\nprotocol = '${KEY}'\nbase_url = '${KEY}'\nproxy = '${KEY}'\nstream = '${KEY}'", {"KEY": "sk-hush"}),
+    ("[providers.a]\nprotocol = 'openai'\nbase_url = 'https://x:sk-hush@h'\napi_keys = ['sk-hush two']", {}),
+    ("[providers.a]\nprotocol = 'openai'\nbase_url = 'https://h?key=sk-hush'\nproxy = 'x://sk-hush@h'", {}),
+    ("[keys]\na = 'sk-hush'\nb = 'sk-hush'\nc = 'sk-hush ?'\n'd e' = 'sk-hush-3'", {}),
+    ("[providers.a]\nprotocol = 'openai'\nheaders = { a = '${KEY}', connection = '${KEY}' }", {"KEY": "sk-hush\n"}),
+    ("[keys]\na = 'sk-hush", {}),
+    ("[keys]\na = 'x'\n[groups.g]\nkeys = ['sk-hush']\nmodels.a = 'b/c'", {}),
+    ("keys = 'sk-hush'\nproviders = 'sk-hush'", {}),
+]
+
+
+@pytest.mark.parametrize(("text", "env"), SECRETS)
+def test_no_complaint_shows_a_secret(text: str, env: Mapping[str, str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loads(text, env)
+    assert caught.value.problems
+    assert "hush" not in str(caught.value)
+    assert "hush" not in repr(caught.value)
+
+
+def test_no_repr_shows_a_secret() -> None:
+    shown = repr(loads(FULL.replace("blue", "hush-header"), {**ENV, "KEY_1": "sk-hush"}))
+    assert "bailian" in shown
+    for word in ("hush", "cs-1", "sk-"):
+        assert word not in shown
+
+
+def test_bad_toml_is_told_with_its_line_and_column() -> None:
+    with pytest.raises(ConfigError, match=r"^not valid TOML: .*\(at line 3, column 6\)$"):
+        loads("[server]\nport = 1\nhost 5\n", {})
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "9" * 10_000, "a = 1\na = 2", "[a]\n[a]", "\x00"])
+def test_toml_of_any_kind_raises_nothing_but_config_errors(text: str) -> None:
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        loads(text, {})
+
+
+def test_without_groups_one_provider_serves_every_name() -> None:
+    router = loads(PROVIDER, {}).router()
+    assert router.resolve("", "vendor/any:model").destinations == (Destination("bailian", "vendor/any:model"),)
+
+
+def test_without_groups_several_providers_are_told_apart_by_name() -> None:
+    router = loads(PROVIDER + "[providers.other]\nprotocol = 'claude'", {}).router()
+    assert router.resolve("", "other/x/y").destinations == (Destination("other", "x/y"),)
+    assert router.resolve("", "bailian/x").destinations == (Destination("bailian", "x"),)
+
+
+def test_with_groups_nothing_is_added() -> None:
+    assert loads(PROVIDER + GROUP + "a = 'bailian/a'", {}).router().groups == ("qwen",)
+
+
+def test_the_command_line_takes_the_place_of_the_file_before_it_is_judged() -> None:
+    local = "[providers.local]\nprotocol = 'ollama'\n"
+    with pytest.raises(ConfigError, match="where ccproxy itself listens"):
+        loads(local, {})
+    assert loads(local, {}, port=11435).server.port == 11435
+    with pytest.raises(ConfigError, match=r"server\.host: an address that other machines reach needs proxy keys"):
+        loads(PROVIDER, {}, host="0.0.0.0")
+    assert loads("[server]\nport = 1\n" + PROVIDER, {}, host="localhost") == loads(
+        "[server]\nport = 1\nhost = 'localhost'\n" + PROVIDER, {}
+    )
+
+
+OWN = [
+    ("127.0.0.1", "http://127.0.0.1:9000/v1", True),
+    ("127.0.0.1", "http://localhost:9000", True),
+    ("127.0.0.1", "http://[::1]:9000", True),
+    ("127.0.0.1", "http://127.0.0.1:9001", False),
+    ("127.0.0.1", "http://example.com:9000", False),
+    ("box.lan", "http://box.lan:9000", True),
+]
+
+
+@pytest.mark.parametrize(("host", "address", "own"), OWN)
+def test_a_provider_at_our_own_address_is_refused(host: str, address: str, own: bool) -> None:
+    text = f"[server]\nhost = '{host}'\nport = 9000\n[keys]\na = 'x'\n{PROVIDER}base_url = '{address}'\n"
+    if own:
+        with pytest.raises(ConfigError, match=r"port = 9001"):
+            loads(text, {})
+    else:
+        assert loads(text, {}).providers["bailian"].base_url == address
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost", "LOCALHOST"])
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+    assert loads(f"[server]\nhost = '{host}'\n{PROVIDER}", {}).is_local
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.com", "localhost.example.com"])
+def test_not_loopback(host: str) -> None:
+    assert not is_loopback(host)
+    assert not loads(f"[server]\nhost = '{host}'\n[keys]\na = 'x'\n{PROVIDER}", {}).is_local
+
+
+def test_defaults_may_set_every_sampling_field() -> None:
+    assert set(SAMPLING) == {a.name for a in attrs.fields(Sampling)}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Files
+
+
+def test_load_reads_the_environment_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCPROXY_TEST_KEY", "sk-env")
+    file = tmp_path / "ccproxy.toml"
+    file.write_text(PROVIDER + 'api_keys = ["${CCPROXY_TEST_KEY}"]')
+    assert load(file).providers["bailian"].api_keys == ("sk-env",)
+    with pytest.raises(ConfigError, match="CCPROXY_TEST_KEY is not set"):
+        load(file, {})
+
+
+def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
+    file = tmp_path / "ccproxy.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + PROVIDER.encode())
+    assert load(file, {}).providers
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [(None, "cannot be read: "), (b"\xff\xfea\x00", "is not UTF-8 text; save it as UTF-8")]
+)
+def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+    file = tmp_path / "ccproxy.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=complaint):
+        load(file, {})
+
+
+def test_the_file_is_looked_for_in_order(tmp_path: Path) -> None:
+    here, home = tmp_path / "here", tmp_path / "home"
+    env = {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "APPDATA": str(home)}
+    users = user_folder(env) / "ccproxy.toml"
+    named, local, other = tmp_path / "named.toml", here / "ccproxy.toml", tmp_path / "other.toml"
+    for file in (users, local, named, other):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    users.touch()
+    assert find(None, env, here) == users
+    local.touch()
+    assert find(None, env, here) == local
+    other.touch()
+    assert find(None, {**env, "CCPROXY_CONFIG": str(other)}, here) == other
+    named.touch()
+    assert find("../named.toml", {**env, "CCPROXY_CONFIG": str(other)}, here).samefile(named)
+
+
+@pytest.mark.parametrize(("explicit", "variable"), [("gone.toml", None), (None, "gone.toml")])
+def test_a_named_file_that_is_missing_is_not_replaced_by_another(
+    tmp_path: Path, explicit: str | None, variable: str | None
+) -> None:
+    (tmp_path / "ccproxy.toml").touch()
+    env = {"CCPROXY_CONFIG": variable} if variable else {}
+    with pytest.raises(ConfigError, match=r"gone\.toml: there is no such file"):
+        find(explicit, env, tmp_path)
+
+
+def test_no_file_anywhere_tells_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no configuration; looked for .*ccproxy\.toml and .*ccproxy\.toml"):
+        find(None, {"HOME": str(tmp_path), "APPDATA": str(tmp_path)}, tmp_path)
+
+
+FOLDERS = [
+    ("linux", {"HOME": "/h"}, "/h/.config/ccproxy"),
+    ("linux", {"HOME": "/h", "XDG_CONFIG_HOME": "/x"}, "/x/ccproxy"),
+    ("darwin", {"HOME": "/h"}, "/h/Library/Application Support/ccproxy"),
+    ("win32", {"USERPROFILE": "/u", "APPDATA": "/a"}, "/a/ccproxy"),
+    ("win32", {"USERPROFILE": "/u"}, "/u/AppData/Roaming/ccproxy"),
+]
+
+
+@pytest.mark.parametrize(("platform", "env", "folder"), FOLDERS)
+def test_the_users_folder(platform: str, env: dict[str, str], folder: str) -> None:
+    assert user_folder(env, platform) == Path(folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="permissions do not bind here")
+def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "ccproxy.toml"
+    file.touch(mode=0o000)
+    with pytest.raises(ConfigError, match="Permission denied"):
+        load(file, {})
