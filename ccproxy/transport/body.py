@@ -7,17 +7,16 @@ A body is framed in one of four ways, which `http1` reads off the head:
     chunked   sizes and data in turn, until a size of 0 and the trailers
     close     until the connection closes; answers only
 
-`reader_for(framing)` gives the reader for it. A reader's outcomes: slices of the body, need more (an empty list), Malformed
-for framing that breaks its rules, Broken for an end before the end. What follows the message is kept in `rest`, where the
-next message of the connection begins. A reader never holds body bytes back: only a size line or a trailer that is cut by
-the end of a read waits for the next one.
+`reader_for(framing)` gives the reader for it. A reader's outcomes: slices of the body, need more (an empty list),
+Malformed for framing that breaks its rules, Broken for an end before the end. What follows the message is kept in `rest`,
+where the next message of the connection begins. A reader never holds body bytes back: only a size line or a trailer that
+the end of a read cuts waits for the next read.
 
 Writing is one line per chunk, so it is a function (`chunk`) and a constant (`LAST_CHUNK`).
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 import zlib
 from collections.abc import Callable
@@ -26,6 +25,15 @@ from typing import Any, Literal
 from attrs import frozen
 
 from ccproxy.errors import Broken, CcproxyError, Malformed, RequestError, TooLarge, UnsupportedMedia
+
+try:
+    import brotli  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:
+    brotli = None
+try:
+    import zstandard
+except ImportError:
+    zstandard = None  # type: ignore[assignment, unused-ignore]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Framing
@@ -61,7 +69,7 @@ class BodyReader:
         self.rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The next slices of the body, none of them empty. After the end, data is added to `rest`. Raises Malformed."""
+        """The next slices of the body, none of them empty. After the end, data is added to `rest`."""
         raise NotImplementedError
 
     def eof(self) -> None:
@@ -239,17 +247,11 @@ class ChunkedReader(BodyReader):
             raise Malformed(f"{what} has a bare line end")
 
 
-_READERS: dict[str, Callable[[Framing], BodyReader]] = {
-    "none": lambda framing: LengthReader(0),
-    "length": lambda framing: LengthReader(framing.length),
-    "chunked": lambda framing: ChunkedReader(),
-    "close": lambda framing: CloseReader(),
-}
-
-
 def reader_for(framing: Framing) -> BodyReader:
     """A fresh reader of one body that is framed so."""
-    return _READERS[framing.kind](framing)
+    if framing.kind == "chunked":
+        return ChunkedReader()
+    return CloseReader() if framing.kind == "close" else LengthReader(framing.length)
 
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -289,28 +291,51 @@ class Coding:
         return True
 
 
-class _Gzip(Coding):
-    """RFC 1952: members follow each other, and zeros may follow the last."""
+class _Members(Coding):
+    """A coding whose streams follow each other; zeros may follow the last. Fed piece by piece: each step's output stays
+    bounded, and many tiny streams do not copy the whole input over and over."""
 
-    failures = (zlib.error,)
+    piece: int
 
     def __init__(self) -> None:
-        self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        self._member = self._fresh()
+
+    def _fresh(self) -> Any:
+        raise NotImplementedError
+
+    def _step(self, piece: bytes, room: int) -> bytes:
+        raise NotImplementedError
 
     def feed(self, data: bytes, room: int) -> bytes:
         out = bytearray()
-        while data and len(out) <= room:
+        place = 0
+        while place < len(data) and len(out) <= room:
+            piece = data[place : place + self.piece]
             if self._member.eof:
-                data = data.lstrip(b"\0")
-                if not data:
-                    break
-                self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            out += self._member.decompress(data, room + 1 - len(out))
-            data = self._member.unused_data
+                place += len(piece) - len(piece := piece.lstrip(b"\0"))
+                if not piece:
+                    continue
+                self._member = self._fresh()
+            out += self._step(piece, room - len(out))
+            place += len(piece) - len(self._member.unused_data)
         return bytes(out)
 
     def complete(self) -> bool:
-        return self._member.eof
+        return bool(self._member.eof)
+
+
+class _Gzip(_Members):
+    """RFC 1952."""
+
+    failures = (zlib.error,)
+    piece = 8192
+
+    def _fresh(self) -> Any:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def _step(self, piece: bytes, room: int) -> bytes:
+        out: bytes = self._member.decompress(piece, room + 1)
+        return out
 
 
 class _Deflate(Coding):
@@ -340,24 +365,13 @@ class _Deflate(Coding):
         return self._stream is not None and bool(self._stream.eof)
 
 
-def _optional(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        return None
-
-
-_brotli = _optional("brotli")
-_zstandard = _optional("zstandard")
-
-
 class _Brotli(Coding):
     """RFC 7932."""
 
-    failures = (_brotli.error,) if _brotli else ()
+    failures = (brotli.error,) if brotli else ()
 
     def __init__(self) -> None:
-        self._stream = _brotli.Decompressor()
+        self._stream = brotli.Decompressor()
 
     def feed(self, data: bytes, room: int) -> bytes:
         out: bytes = self._stream.process(data, output_buffer_limit=room + 1)
@@ -369,34 +383,24 @@ class _Brotli(Coding):
         return bool(self._stream.is_finished())
 
 
-class _Zstd(Coding):
-    """RFC 8878: frames follow each other."""
+class _Zstd(_Members):
+    """RFC 8878."""
 
-    failures = (_zstandard.ZstdError,) if _zstandard else ()
+    failures = (zstandard.ZstdError,) if zstandard else ()
+    piece = ZSTD_PIECE
 
-    def __init__(self) -> None:
-        self._frames = _zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
-        self._frame = self._frames.decompressobj()
+    def _fresh(self) -> Any:
+        return zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
 
-    def feed(self, data: bytes, room: int) -> bytes:
-        out = bytearray()
-        place = 0
-        while place < len(data) and len(out) <= room:
-            if self._frame.eof:
-                self._frame = self._frames.decompressobj()
-            piece = data[place : place + ZSTD_PIECE]
-            out += self._frame.decompress(piece)
-            place += len(piece) - len(self._frame.unused_data)
-        return bytes(out)
-
-    def complete(self) -> bool:
-        return bool(self._frame.eof)
+    def _step(self, piece: bytes, room: int) -> bytes:
+        out: bytes = self._member.decompress(piece)
+        return out
 
 
 _CODINGS: dict[str, Callable[[], Coding]] = {"gzip": _Gzip, "x-gzip": _Gzip, "deflate": _Deflate}
-if hasattr(getattr(_brotli, "Decompressor", None), "can_accept_more_data"):  # 1.2: older ones cannot bound their output
+if hasattr(getattr(brotli, "Decompressor", None), "can_accept_more_data"):  # 1.2: older ones cannot bound their output
     _CODINGS["br"] = _Brotli
-if _zstandard:
+if zstandard:
     _CODINGS["zstd"] = _Zstd
 
 
@@ -409,60 +413,54 @@ class ContentDecoder:
     """Takes the content codings off one message's body, whichever pieces it comes in.
 
     encodings: the value of `content-encoding`: one coding, several in the order in which they were applied, or none.
-    limit: the most bytes that may come out: of a whole request; of each feed of an answer, as a stream has no size.
+    limit: the most bytes that may go in or come out of a whole request; the most that may come out of each feed of an
+        answer, as a stream has no size.
     answer: the message is an upstream's. All errors are Malformed then; for requests they are UnsupportedMedia for a
         coding that is not supported (raised here, in the constructor), TooLarge, and RequestError for corrupt or cut data.
     """
 
-    __slots__ = ("_answer", "_codings", "_given", "_limit", "_started", "identity")
+    __slots__ = ("_answer", "_codings", "_given", "_limit", "_taken", "identity")
 
     def __init__(self, encodings: str, limit: int, *, answer: bool = False) -> None:
         names = [name for part in encodings.split(",") if (name := part.strip().lower()) not in ("", "identity")]
         self._answer = answer
         self._limit = limit
-        self._started = False
+        self._taken = 0
         self.identity = not names
-        unknown = next((name for name in names if name not in _CODINGS), None)
-        if unknown is not None or len(names) > MAX_CODINGS:
-            raise self._unsupported(unknown)
+        if len(names) > MAX_CODINGS or not all(name in _CODINGS for name in names):
+            raise self._unsupported(names)
         self._codings: list[Coding] = [_CODINGS[name]() for name in reversed(names)] or [Coding()]
         self._given = [0] * len(self._codings)
 
     def feed(self, data: bytes) -> bytes:
         """What this data decodes to, all that can be had so far."""
-        self._started = self._started or bool(data)
+        self._taken += len(data)
+        if not self._answer and self._taken > self._limit:
+            raise self._error(TooLarge, f"is larger than {self._limit} bytes")
         for index, coding in enumerate(self._codings):
             room = self._limit if self._answer else self._limit - self._given[index]
             try:
                 data = coding.feed(data, room)
             except coding.failures as failure:
-                raise self._broken("is corrupt") from failure
+                raise self._error(RequestError, "holds corrupt compressed data") from failure
             if len(data) > room:
-                raise self._too_large()
+                raise self._error(TooLarge, f"decompresses to more than {self._limit} bytes")
             self._given[index] += len(data)
         return data
 
     def finish(self) -> bytes:
         """The body is over. Gives what was still held back (nothing, so far); raises if the compressed data was cut. No
         data at all passes for an empty body."""
-        if self._started and not all(coding.complete() for coding in self._codings):
-            raise self._broken("was cut short")
+        if self._taken and not all(coding.complete() for coding in self._codings):
+            raise self._error(RequestError, "ends in the midst of its compressed data")
         return b""
 
-    def _unsupported(self, name: str | None) -> CcproxyError:
+    def _error(self, error: type[CcproxyError], what: str) -> CcproxyError:
+        return Malformed(f"the upstream's answer {what}") if self._answer else error(f"the request body {what}")
+
+    def _unsupported(self, names: list[str]) -> CcproxyError:
         accepted = ", ".join(supported())
-        what = f"the content coding {name[:40]!r}" if name else f"more than {MAX_CODINGS} content codings"
-        message = f"{what} cannot be decoded here; accepted: {accepted}"
-        if self._answer:
-            return Malformed(f"of the upstream's answer, {message}")
-        return UnsupportedMedia(message, headers=[("accept-encoding", accepted)])
-
-    def _too_large(self) -> CcproxyError:
-        if self._answer:
-            return Malformed(f"a piece of the upstream's answer decompresses to more than {self._limit} bytes")
-        return TooLarge(f"the request body is larger than {self._limit} bytes")
-
-    def _broken(self, how: str) -> CcproxyError:
-        if self._answer:
-            return Malformed(f"the upstream's compressed answer {how}")
-        return RequestError(f"the compressed request body {how}")
+        what = f"is coded as {', '.join(names)[:60]!r}; at most {MAX_CODINGS} of these can be decoded here: {accepted}"
+        error = self._error(UnsupportedMedia, what)
+        error.headers = (("accept-encoding", accepted),)  # RFC 9110, section 15.5.16
+        return error

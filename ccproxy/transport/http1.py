@@ -149,7 +149,7 @@ class HeadReader:
                     self._buffer.clear()
                     return head
         except _Refused as refused:
-            raise self._error(refused) from refused.__cause__
+            raise self._error(refused) from None
         return None
 
     def eof(self) -> None:
@@ -175,8 +175,7 @@ class HeadReader:
         buffer = self._buffer
         if self._skip_line and buffer.startswith(b"\r\n"):
             del buffer[:2]
-            self._skip_line = False
-            self._scanned = 0
+            self._skip_line, self._scanned = False, 0
         end = buffer.find(_END, max(0, self._scanned - 3))
         if (end if end >= 0 else len(buffer)) > self._limit:
             raise self._too_long()
@@ -309,7 +308,8 @@ def _parsed(connection: h11.Connection, raw: bytes) -> object:
         connection.receive_data(raw)
         return connection.next_event()
     except h11.RemoteProtocolError as error:
-        raise _Refused(str(error), error.error_status_hint) from error
+        words = str(error).partition(" bytearray")[0]  # what follows quotes the line, which may hold a key
+        raise _Refused(words.rstrip(":"), error.error_status_hint) from None
 
 
 @cache

@@ -54,8 +54,8 @@ def parse_proxy(url: str) -> Proxy:
         raise ConfigError(["proxy: not a URL of the form scheme://user:password@host:port"]) from None
     if parts.scheme not in _DEFAULT_PORTS:
         raise ConfigError([f"proxy: the URL must begin with one of {', '.join(f'{s}://' for s in _DEFAULT_PORTS)}"])
-    if not host or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ConfigError(["proxy: the URL must name a host and nothing behind its port"])
+    if not host or port == 0 or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ConfigError(["proxy: the URL must name a host, and nothing behind its port"])
     proxy = Proxy(
         scheme=parts.scheme,
         host=host,
@@ -152,7 +152,8 @@ class Connect(_Tunnel):
         if 200 <= head.status < 300:
             self._end(self._reader.rest)
         elif head.status == 407:
-            raise self._refused("answered 407, it wants a user name and a password,")
+            how = "refused" if self._has_credentials else "wants"
+            raise self._refused(f"answered 407, it {how} a user name and a password,")
         else:
             raise self._refused(f"answered {head.status}")
 
