@@ -1,0 +1,220 @@
+"""Tool calls of one answer, put together from whatever the vendors send.
+
+By the API reference ("Chat Completions", streaming, `delta.tool_calls`) the first piece of a call has index, id, type and
+name, the later ones index and arguments. Seen in the wild, and read here:
+
+    no index, or always 0             the id tells calls apart; without both, a new name does
+    no id                             one is made up
+    id and name in every piece        only the first counts
+    arguments before the name         kept until the name comes; at the end the call is named as well as can be
+    arguments as an object            written as JSON text
+    the arguments so far, each time   only what is new is passed on
+    a call in one piece, several calls in one chunk, type null
+
+    _Call    waiting ── name ──> started ── arguments complete and something else begins, or the end ──> ended
+"""
+
+from __future__ import annotations
+
+from ccproxy.codec import jsontext
+from ccproxy.errors import Malformed
+from ccproxy.model import JSON, Context
+from ccproxy.protocols.base import client_tool_name, made_id
+from ccproxy.stream import Sink
+
+from .terms import EXTRA, NAME
+
+UNKNOWN = "unknown_tool"
+"""The name of a call whose upstream never said one, when the request offers more than one tool."""
+
+
+def is_complete(arguments: str) -> bool:
+    """Whether this is a whole JSON document."""
+    try:
+        jsontext.loads(arguments)
+    except jsontext.JSONError:
+        return False
+    return True
+
+
+class _Call:
+    __slots__ = ("custom", "doubt", "ended", "given_id", "index", "key", "length", "name", "pieces", "snapshots", "started")
+
+    def __init__(self, key: int, index: JSON, given_id: str) -> None:
+        self.key = key
+        self.index = index
+        self.given_id = given_id  # the upstream's, "" for none
+        self.name = ""
+        self.custom = False
+        self.started = False
+        self.ended = False
+        self.pieces: list[str] = []  # the arguments so far
+        self.length = 0  # of the arguments so far
+        self.doubt = ""  # a piece that begins like all that came before: more of it, or all of it again
+        self.snapshots = False  # each piece repeats what came before
+
+    def __repr__(self) -> str:
+        return f"<_Call {self.key} {self.name!r} length={self.length} started={self.started} ended={self.ended}>"
+
+    @property
+    def seen(self) -> str:
+        return "".join(self.pieces)
+
+    def news(self, piece: str) -> str:
+        """What of `piece` is new, as far as that is certain."""
+        if self.doubt:
+            return self._settle_doubt(piece)
+        if self.custom or not 0 < self.length <= len(piece) or not piece.startswith(self.seen):
+            return piece
+        if self.snapshots:
+            return piece[self.length :]
+        self.doubt = piece
+        return ""
+
+    def rest(self) -> str:
+        """What a doubt leaves at the end: the piece was all of it again unless both together are JSON."""
+        if not self.doubt or is_complete(self.seen + self.doubt):
+            return self.doubt
+        return self.doubt[self.length :]
+
+    def whole(self) -> str:
+        """The arguments if the call ended here."""
+        return self.seen + self.rest()
+
+    def _settle_doubt(self, piece: str) -> str:
+        doubt, self.doubt = self.doubt, ""
+        if piece.startswith(doubt):
+            self.snapshots = True
+            return piece[self.length :]
+        return doubt + piece
+
+
+class Calls:
+    """All calls of one answer, in the order of their appearance."""
+
+    __slots__ = ("_calls", "_context", "_ids", "_sink", "open")
+
+    def __init__(self, context: Context, sink: Sink) -> None:
+        self.open = 0  # calls that have started and not ended
+        self._context = context
+        self._sink = sink
+        self._calls: list[_Call] = []
+        self._ids: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<Calls {self._calls!r}>"
+
+    @property
+    def seen(self) -> bool:
+        return any(call.started for call in self._calls)
+
+    def piece(self, entry: JSON) -> None:
+        """One entry of `tool_calls`. Raises Malformed."""
+        if not isinstance(entry, dict):
+            raise Malformed("an entry of tool_calls is no object")
+        custom = entry.get("type") == "custom"
+        body = entry.get("custom" if custom else "function") or {}
+        if not isinstance(body, dict):
+            raise Malformed("the function of a tool call is no object")
+        name = body.get("name")
+        arguments = body.get("input" if custom else "arguments")
+        given_id = entry.get("id")
+        name = name if isinstance(name, str) else ""
+        given_id = given_id if isinstance(given_id, str) else ""
+        if not (name or given_id or arguments or self._calls):
+            return
+        call = self._find(entry.get("index"), given_id, name)
+        call.custom = call.custom or custom
+        self._take(call, name, arguments, entry.get(EXTRA))
+
+    def legacy(self, body: JSON) -> None:
+        """A `function_call`, which tool_calls replaced. Raises Malformed."""
+        if not isinstance(body, dict):
+            raise Malformed("function_call is no object")
+        if body.get("name") or body.get("arguments"):
+            self.piece({"index": "function_call", "function": body})
+
+    def settle(self) -> None:
+        """Something else begins: calls whose arguments are complete end now, so that encoders that keep one block open
+        can go on. Interleaved calls, which are not, stay open."""
+        for call in self._calls:
+            if call.started and not call.ended and not call.custom and is_complete(call.whole()):
+                self._end(call)
+
+    def complete(self) -> bool:
+        """Whether every open call could end here."""
+        return all(call.ended or call.custom or is_complete(call.whole()) for call in self._calls)
+
+    def end(self) -> None:
+        """Ends every call; one that never had a name but has arguments is named now."""
+        for call in self._calls:
+            if not call.started and call.length:
+                tools = self._context.tools
+                call.name = next(iter(tools)) if len(tools) == 1 else UNKNOWN
+                self._start(call, None)
+            if call.started and not call.ended:
+                self._end(call)
+
+    def _find(self, index: JSON, given_id: str, name: str) -> _Call:
+        """The call that a piece belongs to, a new one where it begins one."""
+        last = self._calls[-1] if self._calls else None
+        if index is None:
+            if given_id:
+                known = next((call for call in self._calls if call.given_id == given_id), None)
+            else:
+                known = None if last and name and last.name and self._is_next(last, name) else last
+        else:
+            known = next((call for call in reversed(self._calls) if call.index == index), None)
+            if known is not None and name and given_id and known.given_id not in ("", given_id):
+                known = None
+        return known if known is not None else self._add(index, given_id)
+
+    def _is_next(self, last: _Call, name: str) -> bool:
+        return last.name != name or is_complete(last.seen)
+
+    def _add(self, index: JSON, given_id: str) -> _Call:
+        self.settle()
+        call = _Call(len(self._calls), index, given_id)
+        self._calls.append(call)
+        return call
+
+    def _take(self, call: _Call, name: str, arguments: JSON, extra: JSON) -> None:
+        if call.ended:
+            return
+        if name and not call.name:
+            call.name = name
+            self._start(call, extra)
+        if isinstance(arguments, (dict, list)):
+            arguments = jsontext.dumps_str(arguments)
+        if arguments is not None and not isinstance(arguments, str):
+            raise Malformed("the arguments of a tool call are no text")
+        if arguments:
+            self._pass(call, call.news(arguments))
+
+    def _start(self, call: _Call, extra: JSON) -> None:
+        call.started = True
+        self.open += 1
+        id = call.given_id
+        if not id or id in self._ids:
+            id = made_id(self._context, "call_", call.key)
+        self._ids.add(id)
+        if isinstance(extra, dict) and extra:
+            self._sink.signature(jsontext.dumps_str({EXTRA: extra}), NAME)
+        name = client_tool_name(call.name, self._context)
+        self._sink.tool_start(call.key, id, name, "custom" if call.custom else "function")
+        if call.length:
+            self._sink.tool_arguments(call.key, call.seen)
+
+    def _pass(self, call: _Call, news: str) -> None:
+        if not news:
+            return
+        call.pieces.append(news)
+        call.length += len(news)
+        if call.started:
+            self._sink.tool_arguments(call.key, news)
+
+    def _end(self, call: _Call) -> None:
+        self._pass(call, call.rest())
+        call.ended = True
+        self.open -= 1
+        self._sink.tool_end(call.key)
