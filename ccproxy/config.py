@@ -159,7 +159,7 @@ class Server:
     LATER: ClassVar = ("active_group", "log_bodies")
 
     host: str = key(_host, "127.0.0.1", "only this machine; any other address needs keys")
-    port: int = key(whole(1, 65535), 11434, "the port in the guides that people follow; it is Ollama's too")
+    port: int = key(whole(0, 65535), 11434, "the port in the guides that people follow, Ollama's too; 0: any free one")
 
 
 @frozen(kw_only=True)

@@ -171,7 +171,7 @@ keys = ["nobody"]
         "[server]\nport = 70000\n[limits]\nmax_body = 0\nmax_head = 'x'\n[timeouts]\nidle = -1\n[log]\nlevel = 'inf'\n"
         + PROVIDER,
         [
-            "server.port: must be a whole number from 1 to 65535",
+            "server.port: must be a whole number from 0 to 65535",
             "limits.max_body: must be a whole number of 1024 or more",
             "limits.max_head: must be a whole number from 1024 to 1048576, not a string",
             "timeouts.idle: must be a number from 0.1 to 86400",

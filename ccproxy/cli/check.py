@@ -1,0 +1,112 @@
+"""`ccproxy check`"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ccproxy.config import Config, Provider
+
+
+@click.command("check")
+@click.option(
+    "--config", "file", metavar="FILE", help="The configuration; else $CCPROXY_CONFIG, ./ccproxy.toml, the user's."
+)
+@click.option("--probe", is_flag=True, help="Ask each provider for its models, once with each of its keys.")
+def command(file: str | None, probe: bool) -> None:
+    """Validate the configuration. Exit code 1 when something is wrong."""
+    from ccproxy.cli.show import configured, fail, located, table
+
+    path = located(file)
+    config = configured(path)
+    click.echo(f"{path}: {summary(config)}")
+    if not probe:
+        return
+    questions = probes(config.providers)
+    ask_all(questions)
+    table(("provider", "key", "answer"), [(q.provider, q.key_name, q.outcome) for q in questions])
+    for line in unlisted(config, questions):
+        click.echo(f"note: {line}")
+    failed = [q for q in questions if q.models is None]
+    if failed:
+        fail(
+            f"{len(failed)} of {len(questions)} questions failed",
+            advice="check base_url, api_keys and proxy of these providers",
+        )
+
+
+def summary(config: Config) -> str:
+    """What a valid configuration amounts to."""
+    counts = {"provider": len(config.providers), "group": len(config.groups), "proxy key": len(config.keys)}
+    parts = [f"{count} {what}{'s' * (count != 1)}" for what, count in counts.items()]
+    return f"valid; {', '.join(parts)}; {config.server.host} port {config.server.port}"
+
+
+class Question:
+    """One provider asked with one of its keys. After `ask`: `models` are the names that it lists, None when it failed."""
+
+    def __init__(self, provider: str, settings: Provider, key: str, key_name: str) -> None:
+        self.provider = provider
+        self.key_name = key_name
+        self.models: frozenset[str] | None = None
+        self.outcome = "not asked"
+        self._settings = settings
+        self._key = key
+
+    def __repr__(self) -> str:
+        return f"<Question {self.provider} {self.key_name}: {self.outcome}>"
+
+    async def ask(self) -> None:
+        from ccproxy.app.models import ask
+        from ccproxy.errors import CcproxyError
+
+        try:
+            listed = await ask(self._settings, self._key)
+        except CcproxyError as error:
+            self.outcome = f"{error.status}: {self._without_key(error.message)}"
+        else:
+            self.models = frozenset(model.id for model in listed)
+            self.outcome = f"{len(self.models)} models"
+
+    def _without_key(self, message: str) -> str:
+        """Some providers repeat the key that they refuse."""
+        return message.replace(self._key, "***") if self._key else message
+
+
+def probes(providers: Mapping[str, Provider]) -> list[Question]:
+    """One question for each provider and key."""
+    return [
+        Question(name, settings, key, f"{i} of {len(settings.api_keys)}" if settings.api_keys else "none")
+        for name, settings in providers.items()
+        for i, key in enumerate(settings.api_keys or ("",), 1)
+    ]
+
+
+def ask_all(questions: Sequence[Question]) -> None:
+    """Asks all at the same time."""
+    import anyio
+
+    async def together() -> None:
+        async with anyio.create_task_group() as group:
+            for question in questions:
+                group.start_soon(question.ask)
+
+    anyio.run(together)
+
+
+def unlisted(config: Config, questions: Sequence[Question]) -> list[str]:
+    """Targets whose provider answered and does not list them: probably misspelt, though some lists are not complete."""
+    known: dict[str, frozenset[str]] = {}
+    for question in questions:
+        if question.models:
+            known[question.provider] = known.get(question.provider, frozenset()) | question.models
+    return [
+        f'group {name}, alias "{alias}": {target.provider} does not list "{target.model}"'
+        for name, group in config.groups.items()
+        for alias, targets in group.models.items()
+        for target in targets
+        if "*" not in target.model and target.model not in known.get(target.provider, frozenset((target.model,)))
+    ]
