@@ -1,0 +1,369 @@
+"""The asyncio runtime, uvloop where it is installed. It listens, connects and ticks; what happens is decided in `serving`,
+`driving` and `upstream`.
+
+Everything on a request's path is a callback: a chunk goes from the upstream's `data_received` to the client's
+`transport.write` in one synchronous stack. Tasks exist for connecting (TCP, tunnel, TLS) and for the app's background jobs.
+
+    server = await serve(app, "127.0.0.1", 0)     inside a running loop, until `await server.close()`
+    run(app, host, port, on_ready=...)            for the command line, until a signal comes
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import cast
+
+from ccproxy.errors import CcproxyError, Unreachable, UpstreamError
+from ccproxy.exchange import Endpoint
+from ccproxy.transport.http1 import authority
+from ccproxy.transport.seam import App, Peer
+from ccproxy.transport.serving import ClientConnection, House
+from ccproxy.transport.tunnel import Proxy, Tunnel, parse_proxy, tunnel_for
+from ccproxy.transport.upstream import Upstreams
+
+log = logging.getLogger("ccproxy")
+
+GRACE_SECONDS = 10.0
+"""For running answers at a stop. Supervisors kill 10 s (Docker) to 90 s (systemd) after they asked."""
+
+CLOSE_SECONDS = 2.0
+"""For sockets that were aborted to be gone: a turn of the loop, or two for TLS."""
+
+BACKLOG = 1024
+"""Connections that the kernel holds until they are accepted: more than an agent's swarm opens at once."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Wires
+
+
+class Wires:
+    """The open ones, and when the last of them has closed."""
+
+    def __init__(self) -> None:
+        self._open: set[object] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def add(self, wire: object) -> None:
+        self._open.add(wire)
+        self._none.clear()
+
+    def discard(self, wire: object) -> None:
+        self._open.discard(wire)
+        if not self._open:
+            self._none.set()
+
+    async def emptied(self, seconds: float) -> None:
+        """Waits until none is open, but not for longer than this."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._none.wait(), seconds)
+
+
+class Bridge(asyncio.Protocol):
+    """asyncio's names for a Peer's methods. Those on a chunk's way are set on the instance, so that no frame stands between
+    the loop and the core."""
+
+    def __init__(self, peer: Peer, wires: Wires) -> None:
+        self._peer = peer
+        self._wires = wires
+        self._opened = False
+        self.data_received = peer.received  # type: ignore[method-assign]
+        self.pause_writing = peer.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = peer.resume_writing  # type: ignore[method-assign]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        wire = cast(asyncio.Transport, transport)
+        _no_delay(wire)
+        address = wire.get_extra_info("peername")
+        self._opened = True
+        self._wires.add(self)
+        self._peer.opened(wire, str(address[0]) if address else "")
+
+    def eof_received(self) -> None:
+        self._peer.eof()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._wires.discard(self)
+        if self._opened:
+            self._peer.lost(error)
+
+
+def _no_delay(transport: asyncio.Transport) -> None:
+    """Both runtimes' loops set it for TCP today; chunks of a few bytes depend on it, so it is said here."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class _TunnelBridge(asyncio.Protocol):
+    """Talks to an outbound proxy until the tunnel stands: `ready` is set, or fails with Unreachable."""
+
+    def __init__(self, tunnel: Tunnel, loop: asyncio.AbstractEventLoop) -> None:
+        self._tunnel = tunnel
+        self.ready: asyncio.Future[None] = loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        _no_delay(self._transport)
+        self._step(self._tunnel.first_bytes)
+
+    def data_received(self, data: bytes) -> None:
+        self._step(partial(self._tunnel.feed, data))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._step(self._closed)
+
+    def _closed(self) -> bytes:
+        self._tunnel.eof()
+        return b""
+
+    def _step(self, step: Callable[[], bytes]) -> None:
+        if self.ready.done():
+            return
+        try:
+            out = step()
+        except CcproxyError as error:
+            self.ready.set_exception(error)
+            return
+        if out:
+            self._transport.write(out)
+        if self._tunnel.done:
+            self.ready.set_result(None)
+
+
+class Connector:
+    """The `Connect` of this runtime. `upstream_ssl`: for https upstreams and proxies, instead of the system's trust."""
+
+    def __init__(self, upstream_ssl: ssl.SSLContext | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ssl = upstream_ssl
+        self._wires = Wires()
+        self._attempts: set[asyncio.Task[None]] = set()
+
+    def __call__(
+        self, endpoint: Endpoint, seconds: float, peer: Peer, failed: Callable[[UpstreamError], None]
+    ) -> Callable[[], object]:
+        attempt = self._loop.create_task(self._attempt(endpoint, seconds, peer, failed))
+        self._attempts.add(attempt)
+        attempt.add_done_callback(self._attempts.discard)
+        return attempt.cancel
+
+    async def close(self) -> None:
+        """Stops what is being connected, and waits for the connections, which are aborted already."""
+        await _cancelled(list(self._attempts))
+        await self._wires.emptied(CLOSE_SECONDS)
+
+    async def _attempt(
+        self, endpoint: Endpoint, seconds: float, peer: Peer, failed: Callable[[UpstreamError], None]
+    ) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._connect(endpoint, peer)
+        except CcproxyError as error:
+            failed(error if isinstance(error, UpstreamError) else Unreachable(error.message))
+        except TimeoutError:
+            failed(Unreachable(f"no connection to {_route(endpoint)} within {seconds:g} s"))
+        except (OSError, ValueError) as error:  # ValueError: a host name that IDNA cannot encode
+            failed(Unreachable(f"no connection to {_route(endpoint)}: {_reason(error)}"))
+
+    async def _connect(self, endpoint: Endpoint, peer: Peer) -> None:
+        context = self._context() if endpoint.scheme == "https" else None
+        bridge = Bridge(peer, self._wires)
+        if endpoint.proxy:
+            await self._connect_through(parse_proxy(endpoint.proxy), endpoint, context, bridge)
+        else:
+            name = endpoint.host if context else None
+            await self._loop.create_connection(
+                lambda: bridge, endpoint.host, endpoint.port, ssl=context, server_hostname=name
+            )
+
+    async def _connect_through(
+        self, proxy: Proxy, endpoint: Endpoint, context: ssl.SSLContext | None, bridge: Bridge
+    ) -> None:
+        tunnel = tunnel_for(proxy, endpoint.host, endpoint.port)
+        transport, talk = await self._loop.create_connection(
+            lambda: _TunnelBridge(tunnel, self._loop),
+            proxy.host,
+            proxy.port,
+            ssl=self._context() if proxy.scheme == "https" else None,
+        )
+        inner: asyncio.Transport | None = transport
+        try:
+            await talk.ready
+            if context is not None:
+                inner = await self._loop.start_tls(transport, bridge, context, server_hostname=endpoint.host)
+        except BaseException:
+            transport.abort()
+            raise
+        if inner is None or inner.is_closing():
+            raise Unreachable(f"{_route(endpoint)} closed the connection")
+        if context is None:
+            transport.set_protocol(bridge)
+        bridge.connection_made(inner)
+
+    def _context(self) -> ssl.SSLContext:
+        """Made when first needed: loading the system's certificates takes tens of milliseconds."""
+        if self._ssl is None:
+            self._ssl = ssl.create_default_context()
+            self._ssl.set_alpn_protocols(["http/1.1"])
+        return self._ssl
+
+
+def _route(endpoint: Endpoint) -> str:
+    way = f" through the proxy {parse_proxy(endpoint.proxy).name}" if endpoint.proxy else ""
+    return f"{authority(endpoint.host, endpoint.port)}{way}"
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its TLS certificate is refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {(error.reason or 'handshake').lower().replace('_', ' ')}"
+    if isinstance(error, socket.gaierror):
+        return "the host name cannot be resolved"
+    if isinstance(error, ConnectionError):
+        return "connection refused" if isinstance(error, ConnectionRefusedError) else "connection reset"
+    return str(error).lower()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The server
+
+
+class Server:
+    """A running server; `serve` makes it. `house` is for looking at: tests and status pages."""
+
+    def __init__(self, app: App, upstream_ssl: ssl.SSLContext | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._app = app
+        self._connector = Connector(upstream_ssl)
+        self.house = House(app, Upstreams(self._connector, self._loop.time, app.limits), self._loop.time)
+        self._wires = Wires()
+        self._jobs: list[asyncio.Task[None]] = []
+        self._listener: asyncio.Server | None = None
+        self._ticker: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        return f"<Server {self.addresses} {self.house}>"
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of each listening socket."""
+        sockets = self._listener.sockets if self._listener is not None else ()
+        return [sock.getsockname()[:2] for sock in sockets]
+
+    @property
+    def port(self) -> int:
+        """The port that was bound, where 0 was asked for."""
+        return self.addresses[0][1]
+
+    async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
+        self._listener = await self._loop.create_server(self._accept, host, port, ssl=context, backlog=BACKLOG)
+        self._jobs = [self._loop.create_task(_guarded(job)) for job in self._app.jobs()]
+        self._tick()
+
+    async def close(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """Stops listening, lets running answers end for so long, then ends everything. May be called again, from another
+        task too, to shorten the grace."""
+        if self._listener is not None:
+            self._listener.close()
+        self.house.retire()
+        await self._wires.emptied(grace_seconds)
+        self.house.close()
+        await _cancelled(self._jobs)
+        await self._connector.close()
+        await self._wires.emptied(CLOSE_SECONDS)
+        if self._ticker is not None:
+            self._ticker.cancel()
+
+    def _accept(self) -> Bridge:
+        return Bridge(ClientConnection(self.house), self._wires)
+
+    def _tick(self) -> None:
+        self.house.tick()
+        self._ticker = self._loop.call_later(self.house.limits.tick_seconds, self._tick)
+
+
+async def _guarded(job: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await job()
+    except Exception:
+        log.exception("a background job failed")
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def serve(
+    app: App,
+    host: str,
+    port: int,
+    *,
+    ssl: ssl.SSLContext | None = None,
+    upstream_ssl: ssl.SSLContext | None = None,
+) -> Server:
+    """Starts a server in the running loop. port: 0 for any. ssl: to be spoken to in TLS. upstream_ssl: trust for https
+    upstreams instead of the system's. Raises OSError where the address cannot be had."""
+    server = Server(app, upstream_ssl)
+    await server.start(host, port, ssl)
+    return server
+
+
+def run(
+    app: App,
+    host: str,
+    port: int,
+    *,
+    on_ready: Callable[[Server], None] | None = None,
+    stop_signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+    grace_seconds: float = GRACE_SECONDS,
+    ssl: ssl.SSLContext | None = None,
+) -> None:
+    """Serves until one of the signals comes; a second one does not wait for running answers. Raises OSError where the
+    address cannot be had."""
+
+    async def main() -> None:
+        stopped = asyncio.Event()
+        server = await serve(app, host, port, ssl=ssl)
+        _on_signals(stop_signals, partial(_stop, stopped, server))
+        if on_ready is not None:
+            on_ready(server)
+        await stopped.wait()
+        await server.close(grace_seconds)
+
+    with asyncio.Runner(loop_factory=_new_loop()) as runner:
+        runner.run(main())
+
+
+def _stop(stopped: asyncio.Event, server: Server) -> None:
+    if stopped.is_set():
+        server.house.close()
+    stopped.set()
+
+
+def _on_signals(signals: Sequence[signal.Signals], stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in signals:
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+
+
+def _new_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
