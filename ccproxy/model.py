@@ -350,9 +350,10 @@ class Context:
 
 
 def arguments_text(call: ToolCall) -> str:
-    """The call's arguments as JSON text; `{}` for none. Text passes as it is."""
+    """The call's arguments as JSON text; `{}` for none and for null. Text passes as it is."""
     if isinstance(call.arguments, str):
-        return call.arguments if call.arguments.strip() or call.kind == "custom" else "{}"
+        empty = call.kind != "custom" and call.arguments.strip() in ("", "null")
+        return "{}" if empty else call.arguments
     return jsontext.dumps_str(call.arguments)
 
 

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from ccproxy.model import Context, ToolCall, arguments_object, arguments_text, seal, unseal
+
+BIG = 2**70
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "decoded"),
+    [
+        ({"b": 1, "a": BIG}, f'{{"b":1,"a":{BIG}}}', {"b": 1, "a": BIG}),
+        (f'{{ "a": {BIG} }}', f'{{ "a": {BIG} }}', {"a": BIG}),
+        ("", "{}", {}),
+        ("  ", "{}", {}),
+        ("null", "{}", {}),
+        ('{"cut', '{"cut', {"raw": '{"cut'}),
+        ("[1]", "[1]", {"raw": "[1]"}),
+    ],
+)
+def test_arguments_as_text_and_as_object(arguments: str | dict, text: str, decoded: dict) -> None:
+    call = ToolCall("id", "f", arguments)
+    assert arguments_text(call) == text
+    assert arguments_object(call) == decoded
+
+
+def test_a_custom_tools_input_is_plain_text() -> None:
+    call = ToolCall("id", "patch", "*** Begin", kind="custom")
+    assert arguments_text(call) == "*** Begin"
+    assert arguments_object(call) == {"input": "*** Begin"}
+    assert arguments_text(ToolCall("id", "patch", "", kind="custom")) == ""
+
+
+def test_a_seal_tells_whose_a_signature_is() -> None:
+    assert seal("sig", "a", "a") == "sig"
+    assert unseal(seal("si.g", "a", "b"), "b") == ("si.g", "a")
+    assert unseal("sig", "b") == ("sig", "b")
+    assert seal("", "a", "a") == ""
+
+
+def test_a_note_is_kept_once() -> None:
+    context = Context(client="a", upstream="b")
+    context.note("x")
+    context.note("x")
+    assert context.notes == ["x"]

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from ccproxy.model import Context, Image, Message, Text, ToolCall, ToolResult
+from ccproxy.turns import INTERRUPTED, fold, hoist, join, settle
+
+
+def context() -> Context:
+    return Context(client="a", upstream="b")
+
+
+def user(text: str) -> Message:
+    return Message("user", [Text(text)])
+
+
+def calls(*ids: str) -> Message:
+    return Message("assistant", [Text("I call"), *(ToolCall(id, f"f_{id}", {}) for id in ids)])
+
+
+def results(*ids: str, text: str = "r") -> Message:
+    return Message("tool", [ToolResult(id, "", [Text(f"{text}_{id}")]) for id in ids])
+
+
+def ids_of(message: Message) -> list[str]:
+    return [part.id for part in message.parts if isinstance(part, ToolResult)]
+
+
+def test_results_stand_in_the_order_of_their_calls() -> None:
+    settled = settle([user("q"), calls("1", "2"), results("2"), user("and"), results("1"), user("go")], context())
+    assert [message.role for message in settled] == ["user", "assistant", "tool", "user", "user"]
+    assert ids_of(settled[2]) == ["1", "2"]
+
+
+def test_results_learn_their_tools_name() -> None:
+    settled = settle([calls("1"), results("1")], context())
+    assert settled[1].parts[0].name == "f_1"
+
+
+def test_of_two_results_for_one_call_the_last_counts() -> None:
+    settled = settle([calls("1"), results("1", text="old"), results("1", text="new")], context())
+    assert len(settled) == 2
+    assert settled[1].parts == [ToolResult("1", "f_1", [Text("new_1")])]
+
+
+def test_a_missing_result_says_so() -> None:
+    noted = context()
+    settled = settle([calls("1", "2"), results("2"), user("go on")], noted)
+    assert settled[1].parts[0] == ToolResult("1", "f_1", [Text(INTERRUPTED)], is_error=True)
+    assert noted.notes
+
+
+def test_a_result_without_its_call_becomes_user_text_in_its_place() -> None:
+    noted = context()
+    picture = Image(data="AA==")
+    orphan = Message("tool", [ToolResult("9", "look", [Text("old"), picture])])
+    settled = settle([user("q"), orphan, user("go on")], noted)
+    assert [message.role for message in settled] == ["user", "user", "user"]
+    assert settled[1].parts == [Text("[Result of an earlier tool call look]"), Text("old"), picture]
+    assert noted.notes
+
+
+def test_what_is_in_order_stays_as_it_is() -> None:
+    history = [user("q"), calls("1"), results("1"), Message("assistant", [Text("done")]), user("thanks")]
+    noted = context()
+    assert settle(history, noted) == history
+    assert noted.notes == []
+
+
+def test_only_leading_system_messages_are_hoisted() -> None:
+    first, second, late = Message("system", [Text("1")]), Message("system", [Text("2")]), Message("system", [Text("3")])
+    parts, rest = hoist([first, second, user("q"), late])
+    assert parts == [Text("1"), Text("2")]
+    assert rest == [user("q"), late]
+    assert hoist([first]) == ([Text("1")], [])
+
+
+def test_a_late_system_message_is_tagged_user_text() -> None:
+    folded = fold(Message("system", [Text("be kind", cache={"type": "ephemeral"})]))
+    assert folded.role == "user"
+    assert folded.parts == [Text("<system>\nbe kind\n</system>", cache={"type": "ephemeral"})]
+
+
+def test_neighbours_of_one_role_are_joined() -> None:
+    assert join([user("a"), user("b"), calls("1"), user("c")]) == [
+        Message("user", [Text("a"), Text("b")]),
+        calls("1"),
+        user("c"),
+    ]
