@@ -11,6 +11,7 @@ Host names are always resolved by the proxy, in `socks5` as in `socks5h`: a mach
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,7 @@ from socksio import socks5
 from ccproxy.errors import ConfigError, Malformed, Unreachable
 from ccproxy.transport.http1 import HeadReader, ResponseHead, authority, request_bytes
 
+_HOST = re.compile(r"[-A-Za-z0-9._:%]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 SOCKS_FIELD = 255
@@ -54,8 +56,8 @@ def parse_proxy(url: str) -> Proxy:
         raise ConfigError(["proxy: not a URL of the form scheme://user:password@host:port"]) from None
     if parts.scheme not in _DEFAULT_PORTS:
         raise ConfigError([f"proxy: the URL must begin with one of {', '.join(f'{s}://' for s in _DEFAULT_PORTS)}"])
-    if not host or port == 0 or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ConfigError(["proxy: the URL must name a host, and nothing behind its port"])
+    if not _HOST.fullmatch(host) or port == 0 or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ConfigError(["proxy: the URL must name a host in ASCII, and nothing behind its port"])
     proxy = Proxy(
         scheme=parts.scheme,
         host=host,

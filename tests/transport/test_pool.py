@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from ccproxy.transport.pool import IDLE_SECONDS, Pool
+
+
+def test_the_most_recently_used_comes_first_and_only_once() -> None:
+    pool: Pool[str] = Pool()
+    assert pool.put("a", "one", 0.0) == []
+    assert pool.put("a", "two", 1.0) == []
+    assert pool.put("b", "other", 2.0) == []
+    assert [pool.take("a", 3.0) for _ in range(3)] == ["two", "one", None]
+    assert pool.take("b", 3.0) == "other"
+    assert len(pool) == 0
+
+
+def test_an_unknown_endpoint_has_none() -> None:
+    assert Pool[str]().take("nowhere", 0.0) is None
+
+
+def test_a_connection_that_is_put_again_starts_anew() -> None:
+    pool: Pool[str] = Pool(idle_seconds=10.0)
+    pool.put("a", "one", 0.0)
+    pool.put("a", "two", 1.0)
+    assert pool.put("a", "one", 9.0) == []
+    assert pool.expire(11.0) == ["two"]
+    assert pool.take("a", 11.0) == "one"
+
+
+def test_a_full_endpoint_gives_up_its_oldest() -> None:
+    pool: Pool[str] = Pool(max_idle_per_endpoint=2)
+    pool.put("b", "oldest of all", 0.0)
+    pool.put("a", "one", 1.0)
+    pool.put("a", "two", 2.0)
+    assert pool.put("a", "three", 3.0) == ["one"]
+    assert (pool.count("a"), pool.count("b")) == (2, 1)
+
+
+def test_a_full_pool_gives_up_the_oldest_of_any_endpoint() -> None:
+    pool: Pool[str] = Pool(max_idle=2)
+    pool.put("a", "one", 0.0)
+    pool.put("b", "two", 1.0)
+    assert pool.put("c", "three", 2.0) == ["one"]
+    assert pool.count("a") == 0
+    assert pool.take("a", 2.0) is None
+
+
+def test_a_pool_of_none_hands_back_what_it_is_given() -> None:
+    assert Pool[str](max_idle=0).put("a", "one", 0.0) == ["one"]
+    assert Pool[str](max_idle_per_endpoint=0).put("a", "one", 0.0) == ["one"]
+
+
+def test_expired_ones_are_not_taken_but_handed_out_to_be_closed() -> None:
+    pool: Pool[str] = Pool(idle_seconds=10.0)
+    pool.put("a", "one", 0.0)
+    pool.put("b", "two", 4.0)
+    assert pool.take("a", 10.0) is None
+    assert pool.expire(9.9) == []
+    assert pool.expire(10.0) == ["one"]
+    assert pool.expire(14.0) == ["two"]
+    assert len(pool) == 0
+
+
+def test_the_age_counts_from_the_last_use() -> None:
+    pool: Pool[str] = Pool()
+    pool.put("a", "one", 0.0)
+    assert pool.take("a", IDLE_SECONDS - 1) == "one"
+    pool.put("a", "one", IDLE_SECONDS + 100)
+    assert pool.expire(IDLE_SECONDS + 101) == []
+    assert pool.take("a", IDLE_SECONDS + 101) == "one"
+
+
+def test_a_closed_connection_is_forgotten() -> None:
+    pool: Pool[str] = Pool()
+    pool.put("a", "one", 0.0)
+    pool.put("a", "two", 0.0)
+    assert pool.remove("two")
+    assert not pool.remove("two")
+    assert pool.take("a", 1.0) == "one"
+    assert not pool.remove("one")
+
+
+def test_closing_hands_out_everything() -> None:
+    pool: Pool[str] = Pool()
+    pool.put("a", "one", 0.0)
+    pool.put("b", "two", 0.0)
+    assert repr(pool) == "<Pool idle=2 endpoints=2>"
+    assert pool.close_all() == ["one", "two"]
+    assert repr(pool) == "<Pool idle=0 endpoints=0>"
+    assert pool.take("a", 0.0) is None
