@@ -39,8 +39,8 @@ def loads_exact(text: bytes | bytearray | str) -> Any:
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     # 19 digits in a row is the cheapest sign of a long integer: one table pass and one substring search, both in C.
     if _NINETEEN_DIGITS in raw.translate(_DIGITS_TO_ZERO) and _LONG_INTEGER.search(raw):
-        return _standard_loads(raw)
-    return loads(raw)
+        return _standard_loads(text)
+    return loads(text)
 
 
 def dumps(value: Any) -> bytes:
