@@ -1,0 +1,45 @@
+"""Ollama's native protocol: POST /api/chat, answered as one JSON document a line, streamed unless `stream` is false.
+
+Documentation: docs.ollama.com, "API Reference"; the types are in ollama/ollama, `api/types.go`.
+"""
+
+from __future__ import annotations
+
+from ccproxy.codec.ndjson import NDJSONReader
+from ccproxy.protocols.base import Chat, Models, Protocol, Route
+from ccproxy.protocols.ollama.answers import (
+    read_answer,
+    read_models,
+    write_answer,
+    write_error,
+    write_model,
+    write_models,
+)
+from ccproxy.protocols.ollama.requests import CHAT, NAME, peek, read_request
+from ccproxy.protocols.ollama.requests_out import PATH, write_request
+from ccproxy.protocols.ollama.stream import STREAM_TYPE, Decoder, Encoder, Tap
+
+PROTOCOL = Protocol(
+    name=NAME,
+    title="Ollama",
+    routes=(Route(method="POST", path=PATH, operation="chat"), Route(method="GET", path="/api/tags", operation="models")),
+    chat=Chat(
+        read_request=read_request,
+        write_request=write_request,
+        read_answer=read_answer,
+        write_answer=write_answer,
+        decoder=Decoder,
+        encoder=Encoder,
+        tap=Tap,
+        reader=NDJSONReader,
+        stream_type=lambda context: STREAM_TYPE,
+        peek=peek,
+        path=lambda target, stream: PATH,
+        native_shapes=frozenset({"", CHAT}),
+    ),
+    models=Models(path="/api/tags", read=read_models, write=write_models, write_one=write_model),
+    write_error=write_error,
+    key_headers=lambda key: [("authorization", f"Bearer {key}")],
+    base_url="http://localhost:11434",
+    sdk_suffix=("/v1", "/api"),
+)

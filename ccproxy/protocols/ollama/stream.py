@@ -1,0 +1,218 @@
+"""Ollama's stream: one JSON document a line, the last with `done: true`, the counts and the reason; or an error line.
+
+    line ── message.thinking ── message.content ── message.tool_calls (each call whole) ── done
+
+There are no blocks to open or close, so the only state is whether the end has come, and the calls that are being gathered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from ccproxy import media
+from ccproxy.codec import jsontext
+from ccproxy.codec.ndjson import NDJSONReader
+from ccproxy.errors import Broken, CcproxyError, Malformed
+from ccproxy.model import Context, Finish, Media, ToolCall, Usage, arguments_object
+from ccproxy.protocols import base
+from ccproxy.protocols.ollama.answers import (
+    FINISH_OUT,
+    Fields,
+    LineReader,
+    stream_error,
+    timestamp,
+    usage_in,
+    usage_out,
+    write_error,
+)
+from ccproxy.protocols.ollama.requests import NAME
+from ccproxy.stream import Sink
+
+STREAM_TYPE = "application/x-ndjson"
+
+_EMPTY = "the upstream's stream was empty"
+
+
+def _document(payload: bytes) -> Fields:
+    """One line, decoded; numbers of any length stay exact where a call's arguments may hold them."""
+    try:
+        document = jsontext.loads_exact(payload) if b'"arguments"' in payload else jsontext.loads(payload)
+    except jsontext.JSONError as error:
+        raise Malformed(f"a line of the upstream's stream is not JSON: {error}") from None
+    if type(document) is not dict:
+        raise Malformed("a line of the upstream's stream is no JSON object")
+    return document
+
+
+class Decoder(base.Decoder):
+    __slots__ = ("_lines", "_reader")
+
+    def __init__(self, context: Context, sink: Sink) -> None:
+        super().__init__(context, sink)
+        self._reader = NDJSONReader()
+        self._lines = LineReader(context, sink)
+
+    def feed(self, data: bytes) -> None:
+        for payload in self._reader.feed(data):
+            if self.done:
+                return
+            self._line(payload)
+
+    def eof(self) -> None:
+        for payload in self._reader.eof():
+            if not self.done:
+                self._last_line(payload)
+        if self.done:
+            return
+        if not self._lines.started:
+            raise Broken(_EMPTY)
+        self.done = True
+        self._lines.end({})
+
+    def _line(self, payload: bytes) -> None:
+        document = _document(payload)
+        if document.get("error"):
+            self.done = True
+            self.sink.error(stream_error(document))
+        elif self._lines.read(document):
+            self.done = True
+
+    def _last_line(self, payload: bytes) -> None:
+        """A line without its end may have been cut."""
+        try:
+            jsontext.loads(payload)
+        except jsontext.JSONError:
+            raise Broken("the upstream's stream stopped in the middle of a line") from None
+        self._line(payload)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Writing
+
+_NOT_DONE = b'},"done":false}\n'
+_SEPARATORS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
+"""Characters at which readers that go by Unicode's line ends (httpx in Ollama's SDK) would cut a line. They can only stand
+in strings, where the escapes mean the same."""
+
+
+def _encoded(text: str) -> bytes:
+    return _one_line(jsontext.dumps(text)) if not text.isascii() else jsontext.dumps(text)
+
+
+def _one_line(document: bytes) -> bytes:
+    for raw, escape in _SEPARATORS:
+        if raw in document:
+            document = document.replace(raw, escape)
+    return document
+
+
+def _last_line(model: str, created_at: str, reason: str, counts: Fields) -> bytes:
+    head: Fields = {"model": model, "created_at": created_at, "message": {"role": "assistant", "content": ""}}
+    return _one_line(jsontext.dumps({**head, "done": True, "done_reason": reason, **counts})) + b"\n"
+
+
+def _error_line(error: CcproxyError) -> bytes:
+    return _one_line(jsontext.dumps(write_error(error))) + b"\n"
+
+
+class Encoder(base.Encoder):
+    """Text and thinking leave at once; a call leaves whole when it ends, as nothing less can be said in this protocol."""
+
+    __slots__ = ("_calls", "_created_at", "_head", "_model", "_written")
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._model = context.model
+        self._created_at = timestamp(context.created)
+        self._head = b""
+        self._calls: dict[int, tuple[ToolCall, list[str]]] = {}
+        self._written = 0
+
+    def start(self, id: str, model: str, created: int) -> None:
+        self._model = self._model or model
+        self._created_at = timestamp(self.context.created or created)
+        head = b'{"model":' + _encoded(self._model) + b',"created_at":' + _encoded(self._created_at)
+        self._head = head + b',"message":{"role":"assistant","content":'
+
+    def text(self, text: str) -> None:
+        self.out += self._head + _encoded(text) + _NOT_DONE
+
+    def refusal(self, text: str) -> None:
+        self.text(text)
+
+    def thinking(self, text: str) -> None:
+        self.out += self._head + b'"","thinking":' + _encoded(text) + _NOT_DONE
+
+    def media(self, part: Media) -> None:
+        self.text(media.stand_in(part, NAME).text)
+
+    def tool_start(self, key: int, id: str, name: str, kind: str = "function") -> None:
+        self._calls[key] = (ToolCall(id, name, "", kind="custom" if kind == "custom" else "function"), [])
+
+    def tool_arguments(self, key: int, text: str) -> None:
+        self._calls[key][1].append(text)
+
+    def tool_end(self, key: int) -> None:
+        call, pieces = self._calls.pop(key)
+        call.arguments = "".join(pieces)
+        function = b'{"index":%d,"name":%b,"arguments":%b}' % (self._written, _encoded(call.name), _arguments(call))
+        self._written += 1
+        self.out += self._head + b'"","tool_calls":[{"id":%b,"function":%b}]' % (_encoded(call.id), function) + _NOT_DONE
+
+    def usage(self, usage: Usage) -> None:
+        self.totals = usage
+
+    def finish(self, reason: Finish, stop_sequence: str | None = None) -> None:
+        self.done = True
+        self.out += _last_line(self._model, self._created_at, FINISH_OUT.get(reason, "stop"), usage_out(self.totals))
+
+    def error(self, error: CcproxyError) -> None:
+        """Calls that are still open are lost: half of one means nothing."""
+        self.done = True
+        self.failure = error
+        self.out += _error_line(error)
+
+
+def _arguments(call: ToolCall) -> bytes:
+    """The arguments' own text where it is an object on one line, so that numbers and key order stay as they were."""
+    text = call.arguments
+    if isinstance(text, str) and text.startswith("{") and call.kind == "function" and not ("\n" in text or "\r" in text):
+        with contextlib.suppress(jsontext.JSONError, UnicodeEncodeError):
+            jsontext.loads(text)
+            return _one_line(text.encode())
+    return _one_line(jsontext.dumps(arguments_object(call)))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Looking
+
+
+class Tap(base.Tap):
+    __slots__ = ("_model",)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._model: str | None = None
+
+    def look(self, payload: bytes) -> bytes | None:
+        document = _document(payload)
+        if self._model is None:
+            said = document.get("model")
+            self._model = said if isinstance(said, str) else self.context.model
+        if document.get("error"):
+            self.failure = stream_error(document)
+        elif document.get("done"):
+            self.done = True
+            self.usage = usage_in(document)
+        return None
+
+    def eof(self) -> bytes:
+        if self.done or self.failure:
+            return b""
+        if self._model is None:
+            raise Broken(_EMPTY)
+        self.done = True
+        return _last_line(self._model, timestamp(self.context.created), "stop", usage_out(None))
+
+    def fail(self, error: CcproxyError) -> bytes:
+        return b"" if self.done or self.failure else _error_line(error)
