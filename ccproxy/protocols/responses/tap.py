@@ -1,0 +1,76 @@
+"""A Responses stream looked at while its bytes pass: usage, the end, and what it takes to end it as a failure.
+
+Only the events that carry the response object (at both ends) are touched, and only for the model's name.
+"""
+
+from __future__ import annotations
+
+from ccproxy.codec import jsontext, sse
+from ccproxy.errors import Broken, CcproxyError, UpstreamError
+from ccproxy.model import Context
+from ccproxy.protocols import base
+from ccproxy.protocols.responses.encoder import Encoder
+from ccproxy.protocols.responses.tables import read_error, read_usage, response_error
+from ccproxy.protocols.responses.wire import TERMINAL, Event, read_event
+
+_LIFECYCLE = TERMINAL | {"response.created", "response.queued", "response.in_progress"}
+
+
+class Tap(base.Tap):
+    """See `ccproxy.protocols.base`. Keeps the last response object and sequence number, for `fail`."""
+
+    __slots__ = ("_response", "_sequence")
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._response: Event | None = None
+        self._sequence = -1
+
+    def look(self, payload: bytes) -> bytes | None:
+        event = read_event(payload)
+        if event is None:
+            return None
+        number = event.get("sequence_number")
+        self._sequence = number if type(number) is int else self._sequence + 1
+        response = event.get("response")
+        if isinstance(response, dict):
+            return self._look_at_response(event, response, payload)
+        if event["type"] == "error":
+            self._ended(read_error(event))
+        return None
+
+    def _look_at_response(self, event: Event, response: Event, payload: bytes) -> bytes | None:
+        self._response = response
+        self.usage = read_usage(response.get("usage")) or self.usage
+        kind = event["type"]
+        if kind in TERMINAL:
+            failed = kind == "response.failed" or response.get("status") == "failed"
+            self._ended(read_error(response.get("error")) if failed else None)
+        name = self.context.model
+        if not name or kind not in _LIFECYCLE or response.get("model") in (name, None):
+            return None
+        exact: Event = jsontext.loads_exact(payload)
+        exact["response"]["model"] = name
+        return sse.named_event(kind.encode(), jsontext.dumps(exact))
+
+    def _ended(self, failure: UpstreamError | None) -> None:
+        self.done = True
+        self.failure = self.failure or failure
+
+    def eof(self) -> bytes:
+        if not self.done:
+            raise Broken("the upstream's stream stopped before its end")
+        return b""
+
+    def fail(self, error: CcproxyError) -> bytes:
+        if self.done:
+            return b""
+        self.done = True
+        if self._response is None:
+            encoder = Encoder(self.context)
+            encoder.error(error)
+            return encoder.take()
+        failed = {**self._response, "status": "failed", "error": response_error(error)}
+        failed["model"] = self.context.model or failed.get("model")
+        event = {"type": "response.failed", "response": failed, "sequence_number": self._sequence + 1}
+        return sse.named_event(b"response.failed", jsontext.dumps(event))
