@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from attrs import NOTHING, evolve, field, fields, frozen
+from attrs import NOTHING, Attribute, evolve, field, fields, frozen
 
 T = TypeVar("T")
 
@@ -54,6 +54,12 @@ def key(read: Read, default: Any = NOTHING, why: str = "", *, secret: bool = Fal
     """An attribute that stands in the file under its own name. why: the reason of the default, for the reference of
     all keys, or, where there is no default, what must be given. secret: not shown by repr."""
     return field(default=default, repr=not secret, metadata={_READ: read, "why": why})
+
+
+def reason(attribute: Attribute[Any]) -> str:
+    """Why an attribute made by `key` has its default."""
+    why: str = attribute.metadata["why"]
+    return why
 
 
 def quoted(name: str) -> str:

@@ -65,7 +65,7 @@ def configured(path: Path, *, host: str | None = None, port: int | None = None) 
         fail(
             f"{path}: {count} problem{'s' * (count > 1)}",
             error.problems,
-            "nothing was started; correct the file and try again",
+            "correct these lines, then try `ccproxy check`",
         )
 
 
