@@ -302,6 +302,11 @@ def loads(content: str, env: Mapping[str, str], *, host: str | None = None, port
     """The configuration that `content` describes, as `load` reads it. Raises ConfigError with every problem."""
     document = _parsed(content)
     _override(document, {"host": host, "port": port})
+    return checked(document, env)
+
+
+def checked(document: dict[str, Any], env: Mapping[str, str]) -> Config:
+    """The configuration in a document that is parsed already. Raises ConfigError with every problem."""
     spot = Spot("", [], env)
     config = record(Config, document, spot)
     config = evolve(config, providers={name: _addressed(p) for name, p in config.providers.items()})

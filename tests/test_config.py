@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccproxy.config import (
     RESERVED,
@@ -19,6 +24,7 @@ from ccproxy.config import (
     Provider,
     Server,
     Timeouts,
+    checked,
     find,
     is_loopback,
     load,
@@ -485,3 +491,41 @@ def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
     file.touch(mode=0o000)
     with pytest.raises(ConfigError, match="Permission denied"):
         load(file, {})
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Anything else
+
+junk = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["${X}", "http://[", "http://h:x", "a/*", "1.2.3.4"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in inner:
+        yield from places(each, (*path, name))
+
+
+PLACES = [path for path in places(tomllib.loads(FULL)) if path]
+
+
+@given(st.lists(st.tuples(st.sampled_from(PLACES), junk), min_size=1, max_size=4))
+def test_whatever_stands_in_a_place_only_complaints_come_out(changes: list[tuple[tuple[str | int, ...], Any]]) -> None:
+    document = tomllib.loads(FULL)
+    for path, value in changes:
+        holder: Any = document
+        with contextlib.suppress(LookupError, TypeError):  # an earlier change took the place away
+            for name in path[:-1]:
+                holder = holder[name]
+            holder[path[-1]] = value
+    with contextlib.suppress(ConfigError):
+        checked(document, ENV)
