@@ -80,10 +80,6 @@ class BodyReader:
     def _short_of(self) -> str:
         raise NotImplementedError
 
-    def _end(self, rest: bytes) -> None:
-        self.done = True
-        self.rest = rest
-
     def __repr__(self) -> str:
         state = f"done rest={len(self.rest)}" if self.done else self._short_of()
         return f"<{type(self).__name__} {state}>"
@@ -100,16 +96,12 @@ class LengthReader(BodyReader):
         self.done = length == 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        left = self._left
-        if len(data) < left:
-            self._left = left - len(data)
-            return [data] if data else []
-        if self.done:
-            self.rest += data
-            return []
-        self._left = 0
-        self._end(data[left:])
-        return [data[:left]]
+        piece = data[: self._left]
+        self._left -= len(piece)
+        if not self._left:
+            self.done = True
+            self.rest += data[len(piece) :]
+        return [piece] if piece else []
 
     def _short_of(self) -> str:
         return f"{self._left} bytes before the body's end"
@@ -232,19 +224,15 @@ class ChunkedReader(BodyReader):
         held = len(line)
         line += data[place : place + limit + 2 - held]
         end = line.find(b"\r\n", max(0, held - 1))
-        if end < 0:
-            self._refuse_line(limit, what)
-            return None, len(data)
-        whole = bytes(line[:end])
-        line.clear()
-        return whole, place + end + 2 - held
-
-    def _refuse_line(self, limit: int, what: str) -> None:
-        line = self._line
+        if end >= 0:
+            whole = bytes(line[:end])
+            line.clear()
+            return whole, place + end + 2 - held
         if len(line) >= limit + 2:
             raise Malformed(f"{what} is longer than {limit} bytes")
         if b"\n" in line or b"\r" in line[:-1]:
             raise Malformed(f"{what} has a bare line end")
+        return None, len(data)
 
 
 def reader_for(framing: Framing) -> BodyReader:

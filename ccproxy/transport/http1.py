@@ -38,6 +38,9 @@ LIMIT = 64 * 1024
 """Bytes of a head. Keys, cookies and trace headers of agents stay under 8 KiB, but corporate proxies add tokens of tens of
 KiB (nginx: 32 KiB, Node: 16 KiB, Go: 1 MiB)."""
 
+FIELDS_LIMIT = 256
+"""Headers of a message. SDKs send 20, gateways add as many (Apache: 100, aiohttp: 128, Node: 2000)."""
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -45,17 +48,34 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @define(kw_only=True)
-class RequestHead:
+class Head:
+    """What both kinds of head have.
+
+    headers: in order, names in lower case, values as latin-1 text, which keeps every byte.
+    version: "1.1" or "1.0".
+    keep_alive: whether the connection may serve another message of this kind after this one.
+    framing: of the body; for an answer it already follows the request's method and the status (HEAD, 204, 304).
+    """
+
+    headers: Headers
+    version: str
+    keep_alive: bool
+    framing: Framing
+
+    def header(self, name: str) -> str | None:
+        """The value of this header (a lower-case name); a repeated one's values joined by commas (RFC 9110, 5.3)."""
+        values = [value for key, value in self.headers if key == name]
+        return ", ".join(values) if values else None
+
+
+@define(kw_only=True)
+class RequestHead(Head):
     """A client's head, judged and taken apart.
 
     target: as it was sent.
     path: the target's path, percent-decoded once but for %2F and %25, so that a slash in it is a slash of the route and
         `unquote` of one segment gives that segment exactly.
     query: decoded; of a repeated name the last value counts.
-    headers: in order, names in lower case, values as latin-1 text, which keeps every byte.
-    version: "1.1" or "1.0".
-    keep_alive: whether the connection may serve another request after this one.
-    framing: of the request's body.
     expect_continue: the client waits for `CONTINUE` before it sends its body.
     peer: the client's address, for the log.
     """
@@ -64,36 +84,15 @@ class RequestHead:
     target: str
     path: str
     query: dict[str, str]
-    headers: Headers
-    version: str
-    keep_alive: bool
-    framing: Framing
     expect_continue: bool = False
     peer: str = ""
 
-    def header(self, name: str) -> str | None:
-        """The value of this header (a lower-case name); a repeated one's values joined by commas, as RFC 9110 has it."""
-        return _header(self.headers, name)
-
 
 @define(kw_only=True)
-class ResponseHead:
-    """An upstream's head. `framing` already follows the request's method and the status (HEAD, 204, 304)."""
+class ResponseHead(Head):
+    """An upstream's head."""
 
     status: int
-    headers: Headers
-    version: str
-    keep_alive: bool
-    framing: Framing
-
-    def header(self, name: str) -> str | None:
-        """As RequestHead.header."""
-        return _header(self.headers, name)
-
-
-def _header(headers: Headers, name: str) -> str | None:
-    values = [value for key, value in headers if key == name]
-    return ", ".join(values) if values else None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -177,7 +176,7 @@ class HeadReader:
             del buffer[:2]
             self._skip_line, self._scanned = False, 0
         end = buffer.find(_END, max(0, self._scanned - 3))
-        if (end if end >= 0 else len(buffer)) > self._limit:
+        if (end if end >= 0 else len(buffer) - 3) > self._limit:
             raise self._too_long()
         if end < 0:
             self._judge_start()
@@ -229,14 +228,14 @@ class _Refused(Exception):
 
 
 def _read_request(raw: bytes, peer: str) -> RequestHead:
-    version = _checked_version(raw, raw[: raw.index(b"\r\n")].rpartition(b" ")[2])
+    version = _checked_lines(raw, raw[: raw.index(b"\r\n")].rpartition(b" ")[2])
     framing = _stated_framing(raw, version) or NONE
     event = _parsed(h11.Connection(h11.SERVER), raw)
     assert isinstance(event, h11.Request)
     headers = _decoded_headers(event)
     target = _checked_target(event.method, event.target.decode("ascii"))
     path, _, query = target.partition("?")
-    if not _HOST.fullmatch(_header(headers, "host") or ""):
+    if not all(_HOST.fullmatch(value) for name, value in headers if name == "host"):
         raise _Refused("its host header is not a host and a port")
     return RequestHead(
         method=event.method.decode("ascii"),
@@ -254,7 +253,7 @@ def _read_request(raw: bytes, peer: str) -> RequestHead:
 
 def _read_response(raw: bytes, method: str) -> ResponseHead | None:
     """None for an interim answer."""
-    version = _checked_version(raw, raw[:8])
+    version = _checked_lines(raw, raw[:8])
     if raw[9:12] == b"101":
         raise _Refused("it switches protocols, which nobody asked for")
     stated = _stated_framing(raw, version)
@@ -273,7 +272,9 @@ def _bodiless(method: str, status: int) -> bool:
     return method == "HEAD" or status in (204, 304) or (method == "CONNECT" and 200 <= status < 300)
 
 
-def _checked_version(raw: bytes, word: bytes) -> str:
+def _checked_lines(raw: bytes, word: bytes) -> str:
+    if raw.count(b"\n") > FIELDS_LIMIT + 2:
+        raise _Refused(f"it has more than {FIELDS_LIMIT} headers", 431)
     forbidden = _FORBIDDEN.search(raw)
     if forbidden:
         raise _Refused(_WHY_FORBIDDEN[forbidden.lastgroup or ""])
@@ -330,7 +331,8 @@ def _decoded_headers(event: h11.Request | h11.Response) -> Headers:
 
 
 def _options(headers: Headers, name: str) -> list[str]:
-    return [option.strip().lower() for option in (_header(headers, name) or "").split(",")]
+    """The comma-separated words of this header, in lower case."""
+    return [word.strip().lower() for key, value in headers if key == name for word in value.split(",")]
 
 
 def _checked_target(method: bytes, target: str) -> str:
@@ -419,15 +421,20 @@ def response_bytes(
     fields = list(headers)
     if framing.kind == "chunked":
         framing = stream_framing(version)
-    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", *_lines(fields)]
-    if framing.kind == "chunked":
-        lines.append("transfer-encoding: chunked\r\n")
-    elif framing.kind != "close" and status >= 200 and status != 204:
-        lines.append(f"content-length: {framing.length}\r\n" if framing.length or status != 304 else "")
     options = ["close"] if not keep_alive or version == "1.0" or framing.kind == "close" else []
-    options += ["upgrade"] if any(name == "upgrade" for name, _ in fields) else []  # RFC 9110, section 7.8
+    options += ["upgrade"] if any(name.lower() == "upgrade" for name, _ in fields) else []  # RFC 9110, section 7.8
+    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", *_lines(fields), _framing_line(framing, status)]
     lines.append(f"connection: {', '.join(options)}\r\n\r\n" if options else "\r\n")
     return "".join(lines).encode("latin-1")
+
+
+def _framing_line(framing: Framing, status: int) -> str:
+    """RFC 9110, section 8.6: no length for 1xx and 204; for 304 the one that 200 would have, if that is known."""
+    if framing.kind == "chunked":
+        return "transfer-encoding: chunked\r\n"
+    if framing.kind == "close" or status < 200 or status == 204 or (status == 304 and not framing.length):
+        return ""
+    return f"content-length: {framing.length}\r\n"
 
 
 def stream_framing(version: str) -> Framing:
