@@ -239,7 +239,12 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 class Server:
-    """A running server; `serve` makes it. `house` is for looking at: tests and status pages."""
+    """A running server; `serve` makes it.
+
+    addresses: host and port of each socket that it was bound to. house: what it is doing, for status pages and tests.
+    """
+
+    addresses: tuple[tuple[str, int], ...] = ()
 
     def __init__(self, app: App, upstream_ssl: ssl.SSLContext | None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -255,18 +260,13 @@ class Server:
         return f"<Server {self.addresses} {self.house}>"
 
     @property
-    def addresses(self) -> list[tuple[str, int]]:
-        """Host and port of each listening socket."""
-        sockets = self._listener.sockets if self._listener is not None else ()
-        return [sock.getsockname()[:2] for sock in sockets]
-
-    @property
     def port(self) -> int:
         """The port that was bound, where 0 was asked for."""
         return self.addresses[0][1]
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
         self._listener = await self._loop.create_server(self._accept, host, port, ssl=context, backlog=BACKLOG)
+        self.addresses = tuple(sock.getsockname()[:2] for sock in self._listener.sockets)
         self._jobs = [self._loop.create_task(_guarded(job)) for job in self._app.jobs()]
         self._tick()
 

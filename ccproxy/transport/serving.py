@@ -10,8 +10,8 @@ The method in `_take` is what the next bytes are for; None is busy, when they ar
 what happens at it, which the server's one ticker looks at.
 
 - Route, key and size are judged on the head: a Reply goes out before a body is read or `100 Continue` is sent.
-- When an answer comes before its request's body has, the body is skipped if it is short. Else the connection closes, but not
-  before the client had time to read: a socket that closes with unread bytes in it resets, and takes the answer along.
+- When an answer comes before its request's body has, the body is skipped if it is short. Else the connection closes, but
+  not before the client had time to read: a socket that closes with unread bytes in it resets, and takes the answer along.
 - Bytes behind the request (pipelining) are held, HOLD_BYTES of them; then reading pauses until their turn.
 - The end of input counts as a client that is gone: a half-closed HTTP client is not told from a dead one.
 - What one turn writes is gathered in `_out` and leaves in one write.
@@ -130,10 +130,10 @@ class ClientConnection:
         self._take: Callable[[bytes], None] | None = self._read_head
         self._held = b""
         self._advancing = False
-        self._reading = True
+        self.reading = True
         self._deadline = math.inf
         self._late: Callable[[], None] = self.abort
-        self._stalled: float | None = None  # since when the client takes nothing
+        self.stalled: float | None = None  # since when the client takes nothing
         # of the request that is served
         self._reader = HeadReader.server()
         self._head: RequestHead | None = None
@@ -151,7 +151,7 @@ class ClientConnection:
 
     def __repr__(self) -> str:
         state = self._take.__name__.strip("_") if self._take else "busy"
-        marks = [mark for mark, on in (("gone", self._gone), ("stalled", self._stalled is not None)) if on]
+        marks = [mark for mark, on in (("gone", self._gone), ("stalled", self.stalled is not None)) if on]
         return f"<ClientConnection {' '.join([state, *marks])} held={len(self._held)} {self._driver or ''}>"
 
     # From the wire
@@ -170,8 +170,8 @@ class ClientConnection:
     def received(self, data: bytes) -> None:
         self._held = self._held + data if self._held else data
         self._advance()
-        if len(self._held) > HOLD_BYTES and self._reading:
-            self._reading = False
+        if len(self._held) > HOLD_BYTES and self.reading:
+            self.reading = False
             self.wire.pause_reading()
 
     def eof(self) -> None:
@@ -187,12 +187,12 @@ class ClientConnection:
         self._client_gone()
 
     def pause_writing(self) -> None:
-        self._stalled = self._house.clock()
+        self.stalled = self._house.clock()
         if self._driver is not None:
             self._driver.pause()
 
     def resume_writing(self) -> None:
-        self._stalled = None
+        self.stalled = None
         if self._driver is not None:
             self._driver.resume()
         self._advance()
@@ -200,8 +200,8 @@ class ClientConnection:
     # From the house
 
     def tick(self, now: float) -> None:
-        if self._stalled is not None:
-            if now - self._stalled >= self._limits.stall_seconds:
+        if self.stalled is not None:
+            if now - self.stalled >= self._limits.stall_seconds:
                 self.abort()
         elif self._driver is not None:
             self._driver.tick()
@@ -277,13 +277,13 @@ class ClientConnection:
             return
         self._advancing = True
         try:
-            while self._held and self._take is not None and self._stalled is None and not self._gone:
+            while self._held and self._take is not None and self.stalled is None and not self._gone:
                 data, self._held = self._held, b""
                 self._take(data)
         finally:
             self._advancing = False
-        if not self._reading and not self._gone and len(self._held) <= HOLD_BYTES:
-            self._reading = True
+        if not self.reading and not self._gone and len(self._held) <= HOLD_BYTES:
+            self.reading = True
             self.wire.resume_reading()
 
     def _enter(self, take: Callable[[bytes], None] | None, seconds: float, late: Callable[[], None]) -> None:
@@ -328,7 +328,7 @@ class ClientConnection:
         self._size = 0
         self._parts.clear()
         self._driver = Driver(accept.life, self, self._house.upstreams, self._house.clock)
-        if self._stalled is not None:
+        if self.stalled is not None:
             self._driver.pause()
         self._driver.begin()
         if self._driver is None:

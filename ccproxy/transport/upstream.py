@@ -216,7 +216,7 @@ class Errand:
         self._stop_connecting: Callable[[], object] | None = None
         self._over = False
         self._paused = False
-        self._silent = True  # no byte of an answer has come
+        self.silent = True  # no byte of an answer has come
         self._reader = HeadReader.client(dial.method)
         self._head: ResponseHead | None = None
         self._body: BodyReader | None = None
@@ -268,7 +268,7 @@ class Errand:
 
     def received(self, data: bytes) -> None:
         asker = self._asker
-        self._silent = False
+        self.silent = False
         try:
             body = self._body
             if body is None:
@@ -284,7 +284,7 @@ class Errand:
         connection, self._connection = self._connection, None
         if self._over:
             return
-        if self._silent and connection is not None and connection.used:
+        if self.silent and connection is not None and connection.used:
             self._connect()
             return
         try:
@@ -351,7 +351,7 @@ class Errand:
     def _judge_end(self, error: Exception | None) -> None:
         """Raises Broken unless the end of the connection is the end of the body."""
         if error is not None or self._body is None:
-            phase = "in the midst of its answer" if self._body is not None or not self._silent else "before it answered"
+            phase = "in the midst of its answer" if self._body is not None or not self.silent else "before it answered"
             raise Broken(f"{_where(self._endpoint)} closed the connection {phase}{_why(error)}")
         try:
             self._body.eof()

@@ -1,0 +1,135 @@
+"""The network scenarios on plain asyncio and on uvloop, and what is asyncio's alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvloop
+
+from ccproxy.transport import on_asyncio
+from ccproxy.transport.on_asyncio import Server, serve
+from ccproxy.transport.seam import Limits
+from ccproxy.transport.serving import House
+from tests.transport.harness import PATIENCE, Conn, Net, ScriptedApp, get, trusting
+from tests.transport.scenarios import SCENARIOS, Scenario
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+Loop = Callable[[], asyncio.AbstractEventLoop]
+
+
+class Running:
+    """A server in a thread with a loop of its own. What the loop complains of is kept in `complaints`."""
+
+    house: House
+    port: int
+
+    def __init__(self, app: ScriptedApp, new_loop: Loop) -> None:
+        self.complaints: list[dict[str, Any]] = []
+        self._app = app
+        self._new_loop = new_loop
+        self._ready = threading.Event()
+        self._stopped = threading.Event()
+        self._grace = 0.0
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        assert self._ready.wait(PATIENCE)
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        async def inner() -> Any:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(inner(), self._loop).result(PATIENCE)
+
+    def stop(self, grace_seconds: float) -> threading.Event:
+        self._grace = grace_seconds
+        self._loop.call_soon_threadsafe(self._stop.set)
+        return self._stopped
+
+    def join(self) -> None:
+        if not self._stopped.is_set():
+            self.stop(0)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=self._new_loop) as runner:
+            runner.run(self._serve())
+        self._stopped.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(lambda loop, context: self.complaints.append(context))
+        self._stop = asyncio.Event()
+        server = await serve(self._app, "127.0.0.1", 0, upstream_ssl=trusting())
+        self.house, self.port = server.house, server.port
+        self._ready.set()
+        await self._stop.wait()
+        await server.close(self._grace)
+        assert not server.house.connections
+        assert not server.house.upstreams.connections
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize(("scenario", "limits"), SCENARIOS, ids=[function.__name__ for function, _ in SCENARIOS])
+def test_scenario(scenario: Scenario, limits: dict[str, Any], loop: str) -> None:
+    app = ScriptedApp(Limits(**limits))
+    running = Running(app, LOOPS[loop])
+    net = Net(app, running)
+    try:
+        scenario(net)
+    finally:
+        net.close()
+        running.join()
+    assert not running.complaints
+
+
+def ask(port: int) -> int:
+    """The status that a server on this port answers with."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
+        conn = Conn(sock)
+        conn.send(get("/no"))
+        return conn.answer().status
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_serves_inside_a_running_loop(loop: str) -> None:
+    async def main() -> None:
+        server = await serve(ScriptedApp(Limits()), "127.0.0.1", 0)
+        assert server.addresses == (("127.0.0.1", server.port),)
+        assert await asyncio.to_thread(ask, server.port) == 403
+        await server.close()
+        await server.close()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.to_thread(ask, server.port)
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(main())
+
+
+def test_runs_until_a_signal_comes() -> None:
+    statuses: list[int] = []
+
+    def visit(server: Server) -> None:
+        port = server.port
+
+        def client() -> None:
+            statuses.append(ask(port))
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=client).start()
+
+    on_asyncio.run(ScriptedApp(Limits()), "127.0.0.1", 0, on_ready=visit)
+    assert statuses == [403]
+
+
+def test_a_port_that_is_taken_is_an_os_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        on_asyncio.run(ScriptedApp(Limits()), "127.0.0.1", taken.getsockname()[1])
