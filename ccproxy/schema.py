@@ -46,6 +46,7 @@ _NAMED = frozenset(["properties", "patternProperties", "dependentSchemas", "$def
 _DEFINITIONS = frozenset(["$defs", "definitions"])
 _MERGED = _CONDITIONS | {"allOf"}
 _UNIONS = ("allOf", "anyOf", "oneOf")
+_STRING_FORMATS = ("enum", "date-time")
 _TYPES = frozenset(["string", "number", "integer", "boolean", "array", "object", "null"])
 
 
@@ -55,8 +56,8 @@ class Dialect:
     what these say is expressed in others as far as it can be; where they hold `nullable`, it stands for the type `null`.
     inline_refs: `$ref` is replaced by what it names, `$defs` dropped. object_root: the root must be `type: object` without
     anyOf, oneOf or allOf (Claude, OpenAI). fill_properties: every object schema has `properties`, every array schema
-    `items`. string_enums: enum only on strings (Gemini). upper_types: type names in upper case, one for every schema
-    (Gemini)."""
+    `items`. string_enums: enum only on strings, which have no formats but `enum` and `date-time` (Gemini). upper_types:
+    type names in upper case, one for every schema (Gemini)."""
 
     name: str
     keywords: frozenset[str] | None = None
@@ -187,6 +188,8 @@ class _Cleaner:
 
     def _filled(self, node: Node) -> Node:
         """Changes the node, which is new."""
+        if self.dialect.string_enums and _is_type(node, "string") and node.get("format") not in _STRING_FORMATS:
+            node.pop("format", None)
         if self.dialect.upper_types:
             _upper_type(node)
         if self.dialect.fill_properties and _is_type(node, "object"):
@@ -421,7 +424,7 @@ def _enum_of_strings(node: Node) -> Node:
     """Gemini: `enum` is for the type STRING alone, and an empty string is refused in it."""
     values = [one if isinstance(one, str) else jsontext.dumps_str(one) for one in node["enum"]]
     values = list(dict.fromkeys(one for one in values if one))
-    rest = {key: value for key, value in node.items() if key != "enum"}
+    rest = {key: value for key, value in node.items() if key not in ("enum", "minimum", "maximum")}
     return {**rest, "type": "string", "enum": values} if values else rest
 
 

@@ -159,6 +159,18 @@ CASES = [
         obj(a={"type": "integer", "enum": [1, 2]}),
         obj(a={"type": "string", "enum": ["1", "2"]}),
     ),
+    (
+        "no numbers' words on an enum of strings",
+        REDUCED,
+        obj(a={"type": "integer", "format": "int32", "minimum": 1, "enum": [1, 2]}),
+        obj(a={"type": "string", "enum": ["1", "2"]}),
+    ),
+    (
+        "formats of strings",
+        REDUCED,
+        obj(a={**STRING, "format": "uri"}, b={**STRING, "format": "date-time"}, c={**NUMBER, "format": "float"}),
+        obj(a=STRING, b={**STRING, "format": "date-time"}, c={**NUMBER, "format": "float"}),
+    ),
     ("enum of booleans", REDUCED, obj(a={"enum": [True, "x", ""]}), obj(a={"type": "string", "enum": ["true", "x"]})),
     ("enum with null", REDUCED, obj(a={"enum": ["x", None]}), obj(a={"type": "string", "enum": ["x"], "nullable": True})),
     ("type list with null", REDUCED, obj(a={"type": ["string", "null"]}), obj(a={**STRING, "nullable": True})),
