@@ -1,0 +1,61 @@
+"""Gemini's generateContent, as the Gemini API (AI Studio) and Vertex AI speak it.
+
+A conversation is `contents`, turns of `user` and `model` with parts; results of tools are parts of a user's turn. The model
+and the action stand in the path. Streams are chunks of the same form as whole answers.
+
+Documentation: ai.google.dev/api/generate-content and ai.google.dev/gemini-api/docs; each rule names its page.
+"""
+
+from __future__ import annotations
+
+from ccproxy.codec.sse import SSEReader
+from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
+from ccproxy.protocols.gemini.answers import read_answer, read_models, write_answer, write_model, write_models
+from ccproxy.protocols.gemini.requests_in import peek, read_request
+from ccproxy.protocols.gemini.requests_out import path, write_request
+from ccproxy.protocols.gemini.stream import SSE, Decoder, Encoder, Tap, stream_type
+from ccproxy.protocols.gemini.terms import write_error
+from ccproxy.protocols.gemini.wire import NAME
+
+_PREFIXES = ("/v1beta/models", "/v1/models", "/v1alpha/models", "/models")
+
+
+def _key_headers(key: str) -> Headers:
+    return [("x-goog-api-key", key)]
+
+
+CHAT = Chat(
+    read_request=read_request,
+    write_request=write_request,
+    read_answer=read_answer,
+    write_answer=write_answer,
+    decoder=Decoder,
+    encoder=Encoder,
+    tap=Tap,
+    reader=SSEReader,
+    stream_type=stream_type,
+    peek=peek,
+    path=path,
+    native_shapes=frozenset({SSE}),
+)
+
+PROTOCOL = Protocol(
+    name=NAME,
+    title="Gemini",
+    routes=(
+        *(Route(method="POST", path=f"{p}/{{model}}:generateContent", operation="chat", stream=False) for p in _PREFIXES),
+        *(
+            Route(method="POST", path=f"{p}/{{model}}:streamGenerateContent", operation="chat", stream=True)
+            for p in _PREFIXES
+        ),
+        *(Route(method="GET", path=p, operation="models") for p in _PREFIXES),
+        *(Route(method="GET", path=f"{p}/{{model}}", operation="model") for p in _PREFIXES),
+    ),
+    chat=CHAT,
+    models=Models(path="/v1beta/models", read=read_models, write=write_models, write_one=write_model),
+    write_error=write_error,
+    key_headers=_key_headers,
+    base_url="https://generativelanguage.googleapis.com",
+    marks=frozenset({"x-goog-api-key", "x-goog-api-client", "?key"}),
+    sdk_suffix=("/v1beta", "/v1alpha", "/v1"),
+)

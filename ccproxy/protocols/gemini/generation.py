@@ -1,0 +1,132 @@
+"""`generationConfig` for a Gemini upstream.
+
+Gemini API reference, "GenerationConfig"; "Gemini thinking": Gemini 3 takes a level, 2.5 a budget within the model's range,
+older models neither; "Structured output".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ccproxy.errors import Unsupported
+from ccproxy.model import JSON, Context, Effort, ReasoningOptions, Request, ResponseFormat, Target
+from ccproxy.protocols.gemini.options import INTEGERS, NUMBERS, below
+from ccproxy.protocols.gemini.parts_out import own_extras
+from ccproxy.protocols.gemini.schemas import JSON_SCHEMA
+from ccproxy.protocols.gemini.wire import NAME, respell, version
+from ccproxy.reasoning import budget_of, effort_of, nearest_effort
+from ccproxy.schema import clean
+
+_RANGES = {
+    "temperature": (0.0, 2.0),
+    "top_p": (0.0, 1.0),
+    "presence_penalty": (-2.0, 2.0),
+    "frequency_penalty": (-2.0, 2.0),
+}
+_SEED_BITS = 0x7FFF_FFFF
+"""`seed` is a 32-bit integer; other protocols take 64 bits."""
+
+MOST_STOPS = 5
+"""`stopSequences` takes up to 5."""
+
+_BUDGETS = (("flash-lite", 512, 24_576, True), ("flash", 0, 24_576, True), ("pro", 128, 32_768, False))
+"""Gemini 2.5: word of the model's name, least and most tokens, whether thinking can be off ("Thinking budgets")."""
+
+
+def generation_config(request: Request, target: Target, context: Context) -> dict[str, JSON]:
+    """The whole object; empty when there is nothing to say. Raises Unsupported for several choices of another protocol."""
+    extras = own_extras(request.extras)
+    config: dict[str, JSON] = dict(extras.fields.get("generationConfig") or {}) if extras else {}
+    config |= _sampling(request, target, context, own=extras is not None)
+    if request.format is not None:
+        config |= _format(request.format)
+    if request.reasoning is not None and (thinking := _thinking(request.reasoning, target, context)) is not None:
+        config["thinkingConfig"] = thinking
+    if request.choices is not None and extras is not None:
+        config["candidateCount"] = request.choices
+    elif request.choices is not None and request.choices > 1:
+        raise Unsupported("n", NAME)
+    if request.logprobs is not None and extras is not None:
+        config |= {"responseLogprobs": True} | ({"logprobs": request.logprobs} if request.logprobs else {})
+    return respell(config, below(extras.shape, "generationConfig")) if extras else config
+
+
+def _sampling(request: Request, target: Target, context: Context, *, own: bool) -> dict[str, JSON]:
+    config: dict[str, JSON] = {}
+    for key, name in (NUMBERS | INTEGERS).items():
+        value: Any = getattr(request.sampling, name)
+        value = target.defaults.get(name) if value is None else value
+        if value is not None:
+            low, high = _RANGES.get(name, (value, value))
+            config[key] = min(max(value, low), high)
+    if config.get("seed") is not None and not -_SEED_BITS <= config["seed"] <= _SEED_BITS:
+        config["seed"] &= _SEED_BITS
+    stops: Any = request.sampling.stop or target.defaults.get("stop") or []
+    stops = [stops] if isinstance(stops, str) else stops
+    if len(stops) > MOST_STOPS and not own:
+        context.note(f"only the first {MOST_STOPS} stop sequences were sent; the {NAME} protocol takes no more")
+        stops = stops[:MOST_STOPS]
+    if stops:
+        config["stopSequences"] = stops
+    return config
+
+
+def _format(format: ResponseFormat) -> dict[str, JSON]:
+    if said := own_extras(format.extras):
+        return said.fields
+    if format.kind == "text":
+        return {}
+    config: dict[str, JSON] = {"responseMimeType": "application/json"}
+    if format.kind == "json_schema" and format.schema is not None:
+        config["responseJsonSchema"] = clean(format.schema, JSON_SCHEMA)
+    return config
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Thinking
+
+
+def _thinking(options: ReasoningOptions, target: Target, context: Context) -> dict[str, JSON] | None:
+    if said := own_extras(options.extras):
+        return said.fields
+    generation = version(target.model)
+    if (0, 0) < generation < (2, 5):
+        context.note(f"reasoning has no place in requests to {target.model} and was left out")
+        return None
+    config: dict[str, JSON] = {"includeThoughts": True} if _shown(options) else {}
+    if generation >= (3, 0):
+        config |= _level(options, target.model)
+    else:
+        config |= _budget(options, target.model, context)
+    return config or None
+
+
+def _shown(options: ReasoningOptions) -> bool:
+    """Thoughts are asked for by a word for their summary, or by switching thinking on in a protocol that shows them."""
+    if options.enabled is False or options.effort == "none" or options.summary in ("none", "omitted"):
+        return False
+    return bool(options.summary or options.enabled or options.adaptive or options.budget)
+
+
+def _level(options: ReasoningOptions, model: str) -> dict[str, JSON]:
+    """Gemini 3 always thinks a little: off is its lowest level. Pro models begin with LOW, 3.0's know no MEDIUM."""
+    effort = effort_of(options)
+    if effort is None:
+        return {}
+    allowed: tuple[Effort, ...] = ("minimal", "low", "medium", "high")
+    if "pro" in model:
+        allowed = ("low", "high") if version(model) == (3, 0) else ("low", "medium", "high")
+    return {"thinkingLevel": nearest_effort(effort, allowed).upper()}
+
+
+def _budget(options: ReasoningOptions, model: str, context: Context) -> dict[str, JSON]:
+    budget = budget_of(options)
+    if budget is None or budget < 0:
+        return {"thinkingBudget": -1} if options.adaptive else {}
+    for word, least, most, can_be_off in _BUDGETS:
+        if word in model and version(model) == (2, 5):
+            fitted = 0 if budget == 0 and can_be_off else min(max(budget, least), most)
+            if fitted != budget:
+                context.note(f"the thinking budget became {fitted}: {model} takes {least} to {most}")
+            return {"thinkingBudget": fitted}
+    return {"thinkingBudget": budget}

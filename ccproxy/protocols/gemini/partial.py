@@ -1,0 +1,91 @@
+"""Arguments of a function call that come in pieces, each with the path of the value it belongs to.
+
+Vertex AI, "Function calling", section "Streaming function call arguments": `partialArgs` names a value by JSONPath (RFC
+9535, names and indexes only); a string that will continue comes in pieces that are put together.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Any
+
+from ccproxy.errors import Malformed
+from ccproxy.model import JSON
+from ccproxy.protocols.gemini.wire import either
+
+_STEP = re.compile(r"""\.([^.\[\]'"]+)|\[(\d{1,6})\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]""")
+_ESCAPED = re.compile(r"\\(.)")
+_VALUES = ("stringValue", "numberValue", "boolValue")
+
+MOST_ITEMS = 10_000
+"""Items that an index may leave out before it. Arrays come in order, so that only a broken stream skips more than one."""
+
+
+class Arguments:
+    """The object that the pieces make. `value` is complete when the call is."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, start: dict[str, JSON]) -> None:
+        self.value = start
+
+    def put(self, piece: JSON) -> None:
+        """Takes one PartialArg. Raises Malformed for a path that does not fit what came before."""
+        if not isinstance(piece, dict):
+            raise Malformed("a partial argument is no object")
+        way = steps(either(piece, "jsonPath"))
+        place: Any = self.value
+        for step, following in pairwise(way):
+            place = _enter(place, step, following)
+        _set(place, way[-1], _value_of(piece))
+
+
+def steps(path: JSON) -> list[str | int]:
+    """The names and indexes of a JSONPath: `$.a.b[0]` is `["a", "b", 0]`."""
+    if not isinstance(path, str) or not path.startswith("$"):
+        raise Malformed("a partial argument has no path")
+    found: list[str | int] = []
+    at = 1
+    while at < len(path):
+        match = _STEP.match(path, at)
+        if match is None:
+            raise Malformed(f"the path of a partial argument cannot be read: {path[:80]}")
+        name, index, *quoted = match.groups()
+        found.append(int(index) if index else name or _ESCAPED.sub(r"\1", quoted[0] or quoted[1] or ""))
+        at = match.end()
+    if not found:
+        raise Malformed("the path of a partial argument names nothing")
+    return found
+
+
+def _value_of(piece: dict[str, JSON]) -> JSON:
+    return next((value for value in (either(piece, key) for key in _VALUES) if value is not None), None)
+
+
+def _enter(place: Any, step: str | int, following: str | int) -> Any:
+    """The object or array at `step`, made when it is not there yet."""
+    inner = _get(place, step)
+    if inner is None:
+        inner = [] if isinstance(following, int) else {}
+        _set(place, step, inner)
+    return inner
+
+
+def _get(place: Any, step: str | int) -> Any:
+    if isinstance(step, int):
+        return place[step] if isinstance(place, list) and step < len(place) else None
+    return place.get(step) if isinstance(place, dict) else None
+
+
+def _set(place: Any, step: str | int, value: JSON) -> None:
+    present = _get(place, step)
+    if isinstance(present, str) and isinstance(value, str):
+        value = present + value
+    if isinstance(step, str) and isinstance(place, dict):
+        place[step] = value
+    elif isinstance(step, int) and isinstance(place, list) and step <= len(place) + MOST_ITEMS:
+        place.extend([None] * (step + 1 - len(place)))
+        place[step] = value
+    else:
+        raise Malformed("a partial argument does not fit the ones before it")

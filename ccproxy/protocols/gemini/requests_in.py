@@ -1,0 +1,313 @@
+"""Requests of Gemini clients.
+
+Gemini API reference, "Method: models.generateContent", "Content" and "Part". The document is read object by object: what
+the model has a place for is put there, the rest stays in `extras` of the same object. `extras.shape` is a list of words:
+the keys that were in snake_case (for nested objects with a dotted path), and these:
+
+    contents:object          the one content came without a list
+    join                     the message shares its content with the one before it
+    norole, noparts          the content said no role, had no parts
+    noid, noargs             the call or result had no id, no arguments
+    signed                   the signature stands on the thought itself
+    urlsafe, nopad           how the base64 was spelled
+    tool:N, key:K            which tool object a function stood in, and under which key its schema
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ccproxy.codec import jsontext
+from ccproxy.errors import RequestError
+from ccproxy.media import part_for
+from ccproxy.model import (
+    JSON,
+    Context,
+    Document,
+    Extras,
+    Media,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Request,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from ccproxy.protocols.base import Call
+from ccproxy.protocols.gemini.options import (
+    array,
+    join_words,
+    marked,
+    object_,
+    read_generation,
+    read_tool_config,
+    read_tools,
+    text_,
+)
+from ccproxy.protocols.gemini.wire import NAME, either, read_signature, spelled
+
+_TOP = frozenset({"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "cachedContent"})
+_ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "tool", "tool": "tool"}
+CANONICAL: dict[Role, str] = {"user": "user", "assistant": "model", "tool": "user", "system": "user"}
+"""The role that the wire is given for each of the model's."""
+
+
+def peek(document: dict[str, JSON], context: Context, call: Call) -> None:
+    """See `base.Chat`. Streams come as server-sent events only when asked for (`alt=sse`)."""
+    if not document.get("contents"):
+        raise RequestError("contents is missing or empty", param="contents")
+    context.stream = bool(call.stream)
+    context.include_usage = True
+    context.shape = "sse" if not call.stream or call.query.get("alt") == "sse" else "array"
+
+
+def read_request(document: dict[str, JSON], context: Context, call: Call) -> Request:
+    """See `base.Chat`."""
+    peek(document, context, call)
+    fields, shape = spelled(document, _TOP)
+    extras = Extras(NAME, fields, shape)
+    model = call.model or text_(fields.get("model") or "", "model")
+    if not model:
+        raise RequestError("the request names no model", param="model")
+    request = Request(origin=NAME, model=model.removeprefix("models/"), stream=context.stream, extras=extras)
+    request.messages = _read_contents(fields.pop("contents"), extras)
+    request.system = _read_system(extras)
+    request.tools = read_tools(fields.pop("tools", None))
+    read_tool_config(request, extras)
+    read_generation(request, extras)
+    context.tools = {tool.name: tool for tool in request.tools if not isinstance(tool, Opaque)}
+    return request
+
+
+def _read_system(extras: Extras) -> list[Part]:
+    """A content or, as some clients send it, a string. The rest stays in the extras: its role; "" for a string."""
+    system = extras.fields.get("systemInstruction")
+    if system is None:
+        return []
+    if isinstance(system, str):
+        extras.fields["systemInstruction"] = ""
+        return [Text(system)]
+    rest = dict(object_(system, "systemInstruction"))
+    parts = rest.pop("parts", None)
+    extras.fields["systemInstruction"] = rest
+    pairs = _Pairs()
+    return [
+        part
+        for number, raw in enumerate(_parts_of(parts, "systemInstruction.parts"))
+        for part in _read_part(raw, f"systemInstruction.parts[{number}]", False, pairs)
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Contents
+
+
+class _Pairs:
+    """Ids for calls and results that have none: paired by name and order, the same in every turn of a conversation."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._waiting: list[tuple[str, str]] = []  # (name, id) of the calls without a result yet
+
+    def call(self, name: str, id: str) -> str:
+        made = id or self._made("call", name)
+        self._waiting.append((name, made))
+        return made
+
+    def result(self, name: str, id: str) -> tuple[str, str]:
+        """(id, name) of a result; a result without a call gets an id of its own."""
+        for number, (waiting, known) in enumerate(self._waiting):
+            if known == id if id else waiting == name:
+                del self._waiting[number]
+                return known, name or waiting
+        return id or self._made("result", name), name
+
+    def _made(self, kind: str, name: str) -> str:
+        count = self._counts[name] = self._counts.get(name, 0) + 1
+        return f"{kind}_{name}_{count}"
+
+
+def _read_contents(contents: JSON, extras: Extras) -> list[Message]:
+    if isinstance(contents, dict):
+        extras.shape = join_words(extras.shape, "contents:object")
+        contents = [contents]
+    pairs = _Pairs()
+    return [
+        message
+        for number, content in enumerate(array(contents, "contents"))
+        for message in _read_content(object_(content, f"contents[{number}]"), f"contents[{number}]", pairs)
+    ]
+
+
+def _read_content(content: dict[str, JSON], param: str, pairs: _Pairs) -> list[Message]:
+    """One content as messages: results of tools are messages of their own in the model."""
+    rest = dict(content)
+    said = rest.get("role")
+    role = _ROLES.get(said or "user") if said is None or isinstance(said, str) else None
+    if role is None:
+        raise RequestError(f"the role must be user or model, not {said!r}", param=f"{param}.role")
+    parts = rest.pop("parts", None)
+    messages: list[Message] = []
+    for number, raw in enumerate(_parts_of(parts, f"{param}.parts")):
+        made = _read_part(raw, f"{param}.parts[{number}]", role == "assistant", pairs)
+        own: Role = "tool" if isinstance(made[0], ToolResult) else "user" if role == "tool" else role
+        if not messages or messages[-1].role != own:
+            messages.append(Message(own, [], extras=Extras(NAME, shape="join") if messages else None))
+        messages[-1].parts += made
+    first = messages[0] if messages else Message("user" if role == "tool" else role, [])
+    _mark_content(first, rest, said, parts)
+    return messages or [first]
+
+
+def _mark_content(first: Message, rest: dict[str, JSON], said: JSON, parts: JSON) -> None:
+    """Keeps on the content's first message how the content was said, where it was not said in the usual way."""
+    words = join_words("norole" if "role" not in rest else "", "noparts" if parts is None else "")
+    if rest.keys() - {"role"} or words or said != CANONICAL[first.role]:
+        first.extras = Extras(NAME, rest, words)
+
+
+def _parts_of(parts: JSON, param: str) -> list[dict[str, JSON]]:
+    if isinstance(parts, dict):
+        parts = [parts]
+    return [object_(part, f"{param}[{number}]") for number, part in enumerate(array(parts or [], param))]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Parts
+
+
+def _read_part(raw: dict[str, JSON], param: str, assistant: bool, pairs: _Pairs) -> list[Part]:
+    """One part of the wire: the part, after a Reasoning when a signature stood on it. What is no known kind is opaque."""
+    fields, shape = spelled(raw, _PART_KEYS)
+    kind = next((key for key in _PART_READERS if fields.get(key) is not None), "")
+    thought = fields.get("thought") is True
+    if not kind or (thought and (kind != "text" or not assistant)):
+        return [Opaque(NAME, raw)]
+    extras = Extras(NAME, fields, shape)
+    if thought:
+        return [_read_thought(extras, param)]
+    signature = fields.pop("thoughtSignature", None) if assistant else None
+    part = _PART_READERS[kind](fields.pop(kind), f"{param}.{kind}", extras, pairs)
+    if fields or extras.shape:
+        part.extras = extras
+    if signature is None:
+        return [part]
+    return [_signing(text_(signature, f"{param}.thoughtSignature")), part]
+
+
+def _signing(wire: str) -> Reasoning:
+    signature, redacted, origin = read_signature(wire)
+    return Reasoning(signature=signature, redacted=redacted, origin=origin)
+
+
+def _read_thought(extras: Extras, param: str) -> Reasoning:
+    fields = extras.fields
+    del fields["thought"]
+    part = Reasoning(text_(fields.pop("text"), f"{param}.text"), origin=NAME)
+    if "thoughtSignature" in fields:
+        signing = _signing(text_(fields.pop("thoughtSignature"), f"{param}.thoughtSignature"))
+        part.signature, part.redacted, part.origin = signing.signature, signing.redacted, signing.origin
+        extras.shape = join_words(extras.shape, "signed")
+    if fields or extras.shape:
+        part.extras = extras
+    return part
+
+
+def _read_text(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part:
+    return Text(text_(value, param))
+
+
+def _read_call(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part:
+    call = dict(object_(value, param))
+    name = text_(call.pop("name", None), f"{param}.name")
+    id = text_(call.pop("id", None) or "", f"{param}.id")
+    arguments = call.pop("args", None)
+    extras.shape = join_words(extras.shape, "" if id else "noid", "noargs" if arguments is None else "")
+    if call:
+        extras.fields["functionCall"] = call
+    return ToolCall(pairs.call(name, id), name, object_(arguments or {}, f"{param}.args"))
+
+
+def _read_result(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part:
+    raw = object_(value, param)
+    id = text_(raw.get("id") or "", f"{param}.id")
+    id, name = pairs.result(text_(raw.get("name") or "", f"{param}.name"), id)
+    parts, failed = result_parts(raw, param)
+    extras.fields["functionResponse"] = raw
+    return ToolResult(id, name, parts, is_error=failed)
+
+
+def _read_inline(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part:
+    blob, shape = spelled(object_(value, param), _BLOB_KEYS)
+    data = text_(blob.pop("data", None), f"{param}.data")
+    part = _media_for(blob, param)
+    part.data = data.replace("-", "+").replace("_", "/")
+    urlsafe = "urlsafe" if part.data != data else ""
+    if len(data) % 4:
+        part.data += "=" * (-len(data) % 4)
+    _keep_blob(extras, blob, "inlineData", shape, urlsafe, "nopad" if len(data) % 4 else "")
+    return part
+
+
+def _read_file(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part:
+    blob, shape = spelled(object_(value, param), _BLOB_KEYS)
+    uri = text_(blob.pop("fileUri", None), f"{param}.fileUri")
+    part = _media_for(blob, param)
+    part.url = uri
+    _keep_blob(extras, blob, "fileData", shape)
+    return part
+
+
+def _media_for(blob: dict[str, JSON], param: str) -> Media:
+    """The part for a blob, without its data; takes what it uses out of `blob`."""
+    mime = text_(blob.pop("mimeType", None) or "", f"{param}.mimeType")
+    name = text_(blob.pop("displayName", None) or "", f"{param}.displayName")
+    return (part_for(mime) if mime else Document)(mime=mime, name=name)
+
+
+def _keep_blob(extras: Extras, rest: dict[str, JSON], key: str, shape: str, *words: str) -> None:
+    dotted = " ".join(f"{key}.{name}" for name in shape.split())
+    extras.shape = join_words(extras.shape, dotted, *words)
+    if rest:
+        extras.fields[key] = rest
+
+
+_PART_READERS: dict[str, Callable[[JSON, str, Extras, _Pairs], Part]] = {
+    "functionCall": _read_call,
+    "functionResponse": _read_result,
+    "inlineData": _read_inline,
+    "fileData": _read_file,
+    "text": _read_text,
+}
+_PART_KEYS = frozenset({*_PART_READERS, "thoughtSignature"})
+_BLOB_KEYS = frozenset({"mimeType", "fileUri", "displayName"})
+
+
+def result_parts(raw: dict[str, JSON], param: str) -> tuple[list[Any], bool]:
+    """A functionResponse's parts and whether it is an error. "FunctionResponse": `output` and `error` are words for all
+    that there is; any other object is the output itself."""
+    response = raw.get("response")
+    parts: list[Any] = []
+    failed = False
+    if response is not None:
+        content = object_(response, f"{param}.response")
+        only = next(iter(content)) if len(content) == 1 else ""
+        failed = only == "error"
+        value = content[only] if only in ("output", "result", "error") else content
+        parts.append(Text(value if isinstance(value, str) else jsontext.dumps_str(value)))
+    for number, media in enumerate(array(raw.get("parts") or [], f"{param}.parts")):
+        parts.append(_result_media(object_(media, f"{param}.parts[{number}]"), f"{param}.parts[{number}]"))
+    return parts, failed
+
+
+def _result_media(raw: dict[str, JSON], param: str) -> Part:
+    extras = Extras(NAME)
+    if (blob := either(raw, "inlineData")) is not None:
+        return _read_inline(blob, f"{param}.inlineData", extras, _Pairs())
+    if (blob := either(raw, "fileData")) is not None:
+        return _read_file(blob, f"{param}.fileData", extras, _Pairs())
+    return marked(Opaque(NAME, raw))

@@ -1,0 +1,363 @@
+"""Gemini's streams: chunks that are whole GenerateContentResponse documents, as server-sent events (`alt=sse`) or as the
+elements of one JSON array.
+
+    Decoder   either framing, told apart by the first byte, into Sink calls
+    Encoder   Sink calls into the framing that the client asked for
+    Tap       looks at a same-protocol stream
+
+There is no end marker: the body's end is the end, after a chunk with a `finishReason`. Gemini API reference,
+"Method: models.streamGenerateContent".
+
+What the official SDKs (Python 3.4, JavaScript 2.32) demand of a stream, beyond the reference: a chunk whose content has no
+part makes their chats forget the whole turn, hence the empty text in the last chunk, where Gemini has one too; a line that
+is neither data nor empty ends Python's stream with an error, and JavaScript's loses the event behind it, hence keep-alives
+are empty lines; an error is an event with `error` as its first key.
+"""
+
+from __future__ import annotations
+
+from ccproxy.codec import jsontext
+from ccproxy.codec.jsonarray import JSONArrayReader
+from ccproxy.codec.sse import SSEReader
+from ccproxy.errors import Broken, CcproxyError, Malformed
+from ccproxy.model import JSON, Citation, Context, Finish, Media, ToolCall, Usage, arguments_object
+from ccproxy.protocols import base
+from ccproxy.protocols.gemini.answers import foreign, media_part
+from ccproxy.protocols.gemini.chunks import ChunkReader
+from ccproxy.protocols.gemini.grounding import are_facts, grounding_from
+from ccproxy.protocols.gemini.terms import REASONS, error_status, read_usage, write_error, write_usage
+from ccproxy.protocols.gemini.wire import NAME, either, wire_redacted, wire_signature
+from ccproxy.stream import Sink
+
+ARRAY = "array"
+SSE = "sse"
+"""The shapes of `Context.shape`."""
+
+_CANDIDATE = b'{"candidates":[{"content":{"parts":['
+_EVENT, _EVENT_END = b"data: ", b"\r\n\r\n"
+_SIGN_OF_LIFE = {SSE: b"\r\n\r\n", ARRAY: b"\n"}
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+
+
+def stream_type(context: Context) -> str:
+    """The content type of the client's stream."""
+    return "application/json" if context.shape == ARRAY else "text/event-stream"
+
+
+def _load(payload: bytes) -> JSON:
+    try:
+        # Only arguments may hold integers that a float would spoil.
+        return jsontext.loads_exact(payload) if b"unction" in payload else jsontext.loads(payload)
+    except jsontext.JSONError as error:
+        raise Malformed(f"a chunk of the stream is not JSON: {error}") from None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Upstream
+
+
+class Decoder(base.Decoder):
+    """See `base.Decoder`. `finish` waits for the end of the body, because usage may follow the finish reason."""
+
+    __slots__ = ("_chunks", "_head", "_reader")
+
+    def __init__(self, context: Context, sink: Sink) -> None:
+        super().__init__(context, sink)
+        self._chunks = ChunkReader(context, sink)
+        self._reader: base.Reader | None = None
+        self._head = b""  # blanks before the first byte that tells the framing
+
+    def __repr__(self) -> str:
+        return f"<Decoder {self._reader!r} {self._chunks!r}>"
+
+    def feed(self, data: bytes) -> None:
+        if self.done:
+            return
+        if self._reader is None:
+            data = self._begin(data)
+            if self._reader is None:
+                return
+        self._take(self._reader.feed(data))
+
+    def eof(self) -> None:
+        if self.done:
+            return
+        if self._reader is not None:
+            self._take(self._last())
+        self._chunks.end()
+        self.done = True
+
+    def _begin(self, data: bytes) -> bytes:
+        """Picks the reader by the first byte that is no blank; returns what it is to be fed."""
+        self._head += data
+        text = self._head.lstrip(_BLANK)
+        if not text:
+            return b""
+        self._reader = JSONArrayReader() if text[:1] == b"[" else SSEReader()
+        return text
+
+    def _last(self) -> list[bytes]:
+        """What the end of the body completes. An array that lacks its end is a cut stream, unless the model had ended."""
+        assert self._reader is not None
+        try:
+            return self._reader.eof()
+        except Malformed as error:
+            if self._chunks.reason:
+                return []
+            raise Broken(error.message) from None
+
+    def _take(self, payloads: list[bytes]) -> None:
+        for payload in payloads:
+            self._chunks.take(_load(payload))
+            if self._chunks.ended:
+                self.done = True
+                return
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Client
+
+
+class _Call:
+    """A function call whose arguments are being gathered: the wire takes it whole."""
+
+    __slots__ = ("complete", "id", "kind", "name", "pieces", "signature")
+
+    def __init__(self, id: str, name: str, kind: str, signature: str) -> None:
+        self.id, self.name, self.kind, self.signature = id, name, kind, signature
+        self.pieces: list[str] = []
+        self.complete = False
+
+    def wire(self) -> bytes:
+        """The part. Arguments that are an object go as the text that they came in."""
+        text = "".join(self.pieces)
+        pieces = [b'{"functionCall":{"name":', jsontext.dumps(self.name), b',"args":', _arguments(text, self.kind)]
+        return b"".join((*pieces, b',"id":', jsontext.dumps(self.id), b"}", _signature_member(self.signature), b"}"))
+
+
+class Encoder(base.Encoder):
+    """See `base.Encoder`. Each delta is a chunk of its own; calls leave whole, in the order of their starts; a signature
+    waits for the part that it stands on."""
+
+    __slots__ = ("_again", "_calls", "_citations", "_facts", "_lead", "_signature", "_tail", "_tail_members")
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        array = context.shape == ARRAY
+        self._lead = b"[" if array else _EVENT  # before the next chunk
+        self._again = b",\r\n" if array else _EVENT  # before the ones after it
+        self._signature = ""
+        self._calls: dict[int, _Call] = {}
+        self._citations: list[Citation] = []
+        self._facts: dict[str, JSON] = {}
+        self._set_tail("", "")
+
+    def __repr__(self) -> str:
+        return f"<Encoder {self.context.shape or SSE} calls={len(self._calls)} done={self.done}>"
+
+    def start(self, id: str, model: str, created: int) -> None:
+        self._set_tail(id, model)
+
+    def text(self, text: str) -> None:
+        if text:
+            self._put(b'{"text":' + jsontext.dumps(text) + self._sign() + b"}")
+
+    def refusal(self, text: str) -> None:
+        self.text(text)
+
+    def thinking(self, text: str) -> None:
+        if text:
+            self._put(b'{"text":' + jsontext.dumps(text) + b',"thought":true}')
+
+    def signature(self, signature: str, origin: str) -> None:
+        self._keep(wire_signature(signature, origin))
+
+    def redacted(self, data: str, origin: str) -> None:
+        self._keep(wire_redacted(data, origin))
+
+    def citation(self, citation: Citation) -> None:
+        self._citations.append(citation)
+
+    def tool_start(self, key: int, id: str, name: str, kind: str = "function") -> None:
+        signature, self._signature = self._signature, ""
+        self._calls[key] = _Call(id, name, kind, signature)
+
+    def tool_arguments(self, key: int, text: str) -> None:
+        self._calls[key].pieces.append(text)
+
+    def tool_end(self, key: int) -> None:
+        self._calls[key].complete = True
+        for first in list(self._calls):
+            if not self._calls[first].complete:
+                return
+            self._put(self._calls.pop(first).wire())
+
+    def media(self, part: Media) -> None:
+        self._put(jsontext.dumps(media_part(part))[:-1] + self._sign() + b"}")
+
+    def opaque(self, origin: str, raw: JSON) -> None:
+        if origin != NAME or not isinstance(raw, dict) or not raw:
+            return
+        if are_facts(raw):
+            self._facts.update(raw)
+        else:
+            self._put(jsontext.dumps(raw))
+
+    def usage(self, usage: Usage) -> None:
+        self.totals = usage
+
+    def finish(self, reason: Finish, stop_sequence: str | None = None) -> None:
+        self._flush_calls()
+        last = b'{"text":""' + self._sign() + b"}"
+        members = b'],"role":"model"},"finishReason":' + jsontext.dumps(REASONS[reason]) + b',"index":0'
+        if facts := self._closing_facts():
+            members += b"," + jsontext.dumps(facts)[1:-1]
+        members += b"}]"
+        if self.totals is not None:
+            members += b',"usageMetadata":' + jsontext.dumps(write_usage(self.totals))
+        self._write(_CANDIDATE + last + members + self._tail_members)
+        self._close()
+
+    def error(self, error: CcproxyError) -> None:
+        self.failure = error
+        self._calls.clear()  # a call that broke off must not be run
+        self._write(jsontext.dumps(write_error(error)))
+        self._close()
+
+    def keepalive(self) -> bytes:
+        return _SIGN_OF_LIFE[ARRAY if self.context.shape == ARRAY else SSE]
+
+    # -- writing
+
+    def _set_tail(self, id: str, model: str) -> None:
+        """What every chunk ends in: which answer it belongs to."""
+        name = jsontext.dumps(self.context.model or model)
+        answer = jsontext.dumps(id or base.made_id(self.context, ""))
+        self._tail_members = b',"modelVersion":' + name + b',"responseId":' + answer + b"}"
+        end = b"" if self.context.shape == ARRAY else _EVENT_END
+        self._tail = b'],"role":"model"},"index":0}]' + self._tail_members + end
+
+    def _put(self, part: bytes) -> None:
+        """A chunk with this one part."""
+        out = self.out
+        out += self._lead
+        out += _CANDIDATE
+        out += part
+        out += self._tail
+        self._lead = self._again
+
+    def _write(self, document: bytes) -> None:
+        self.out += self._lead + document
+        if self.context.shape != ARRAY:
+            self.out += _EVENT_END
+        self._lead = self._again
+
+    def _close(self) -> None:
+        self.done = True
+        if self.context.shape == ARRAY:
+            self.out += b"]"
+
+    def _keep(self, signature: str) -> None:
+        """Holds a signature back for the next part; one that waits already gets an empty text of its own."""
+        if self._signature:
+            self._put(b'{"text":""' + self._sign() + b"}")
+        self._signature = signature
+
+    def _sign(self) -> bytes:
+        if not self._signature:
+            return b""
+        signature, self._signature = self._signature, ""
+        return _signature_member(signature)
+
+    def _flush_calls(self) -> None:
+        for call in self._calls.values():
+            self._put(call.wire())
+        self._calls.clear()
+
+    def _closing_facts(self) -> dict[str, JSON]:
+        grounding = grounding_from(foreign(self._citations))
+        return {**self._facts, "groundingMetadata": grounding} if grounding else self._facts
+
+
+def _signature_member(signature: str) -> bytes:
+    return b',"thoughtSignature":' + jsontext.dumps(signature) if signature else b""
+
+
+def _arguments(text: str, kind: str) -> bytes:
+    """A call's arguments as a JSON object on one line, with the numbers as they were written."""
+    if not text.strip() and kind != "custom":
+        return b"{}"
+    call = ToolCall("", "", text, kind="custom" if kind == "custom" else "function")
+    value = arguments_object(call)
+    raw = text.strip()
+    plain = kind != "custom" and raw.startswith("{") and raw.isascii() and not ("\n" in raw or "\r" in raw)
+    return raw.encode() if plain and value != {"raw": text} else jsontext.dumps(value)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Same protocol
+
+
+class Tap(base.Tap):
+    """See `base.Tap`. The stream has no blocks to close. `done` waits for the body's end, because chunks may follow the
+    finish reason."""
+
+    __slots__ = ("_calling", "_empty", "_finished")
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._empty = True
+        self._finished = False
+        self._calling = False  # a function call goes on in the next chunk
+
+    def __repr__(self) -> str:
+        return f"<Tap finished={self._finished} failure={self.failure!r}>"
+
+    def look(self, payload: bytes) -> bytes | None:
+        chunk = _load(payload)
+        if isinstance(chunk, list) and len(chunk) == 1:
+            chunk = chunk[0]
+        if type(chunk) is not dict:
+            raise Malformed("a chunk of the stream is no JSON object")
+        self._empty = False
+        if chunk.get("error"):
+            self.failure = base.error_from_document(NAME, error_status(chunk["error"]), chunk)
+            return None
+        usage = either(chunk, "usageMetadata")
+        if usage:
+            self.usage = read_usage(usage) or self.usage
+        self._look_at_end(chunk, payload)
+        return None
+
+    def eof(self) -> bytes:
+        if self._empty:
+            raise Broken("the upstream's stream was empty")
+        if self._calling and not self._finished:
+            raise Broken("the upstream's stream stopped within a function call")
+        self.done = True
+        if self._finished or self.failure is not None:
+            return b""
+        encoder = Encoder(self.context)
+        encoder.finish("stop")
+        return encoder.take()
+
+    def fail(self, error: CcproxyError) -> bytes:
+        self.done = True
+        if self._finished or self.failure is not None:
+            return b""  # the answer was complete; only the connection's end was not clean
+        return _EVENT + jsontext.dumps(write_error(error)) + _EVENT_END
+
+    def keepalive(self) -> bytes:
+        return _SIGN_OF_LIFE[SSE]
+
+    def _look_at_end(self, chunk: dict[str, JSON], payload: bytes) -> None:
+        candidates = chunk.get("candidates") or ()
+        if not isinstance(candidates, (list, tuple)):
+            raise Malformed("the candidates are no list")
+        for candidate in candidates:
+            if isinstance(candidate, dict) and either(candidate, "finishReason"):
+                self._finished = True
+        if either(chunk, "promptFeedback"):
+            self._finished = True
+        if b"unctionCall" in payload or b"unction_call" in payload:
+            self._calling = b"willContinue" in payload or b"will_continue" in payload

@@ -1,0 +1,115 @@
+"""Gemini's spellings: key names, signatures on the wire, and what the model's name tells.
+
+Proto3 JSON ("ProtoJSON format", section "Field name") accepts each key in camelCase and in snake_case; answers come in
+camelCase. Objects are read into camelCase; a `shape` keeps which keys were snake_case, so that they are written back so.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from ccproxy.model import JSON, seal, unseal
+
+NAME = "gemini"
+
+SKIP_VALIDATION = "skip_thought_signature_validator"
+"""What stands in for a signature that was never Gemini's ("Thought signatures", FAQ on history from other models)."""
+
+_CAPITAL = re.compile(r"[A-Z]")
+_REDACTED = "redacted."
+_SEALED_START = base64.b64encode(b"ccproxy.").decode()[:10]
+"""How the base64 of a sealed signature begins; of the eleventh digit only some bits are known."""
+
+_VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
+_NEWEST = re.compile(r"gemini-.*latest$")
+
+
+def camel(key: str) -> str:
+    """`function_call` as `functionCall`."""
+    head, *rest = key.split("_")
+    return head + "".join(word[:1].upper() + word[1:] for word in rest)
+
+
+def snake(key: str) -> str:
+    """`functionCall` as `function_call`."""
+    return _CAPITAL.sub(lambda capital: "_" + capital.group().lower(), key)
+
+
+def spelled(raw: dict[str, JSON], known: frozenset[str]) -> tuple[dict[str, JSON], str]:
+    """A copy of `raw` with its known keys in camelCase, and the names of those that were not, for `respell`."""
+    fields: dict[str, JSON] = {}
+    snakes: list[str] = []
+    for key, value in raw.items():
+        name = key if key in known else camel(key)
+        if name != key and name in known and name not in raw and snake(name) == key:
+            snakes.append(name)
+            fields[name] = value
+        else:
+            fields[key] = value
+    return fields, " ".join(snakes)
+
+
+def respell(document: dict[str, JSON], shape: str) -> dict[str, JSON]:
+    """`document` with the keys that `shape` names in snake_case."""
+    if not shape:
+        return document
+    snakes = frozenset(shape.split())
+    return {snake(key) if key in snakes else key: value for key, value in document.items()}
+
+
+def either(raw: dict[str, JSON], key: str) -> JSON:
+    """The value of a camelCase key that may be spelled in snake_case."""
+    value = raw.get(key)
+    return raw.get(snake(key)) if value is None else value
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Signatures. `thoughtSignature` is a bytes field: its JSON is base64, and SDKs decode it, into either alphabet.
+
+
+def wire_signature(signature: str, origin: str) -> str:
+    """A signature for a Gemini client. Another protocol's is sealed and put into base64, as SDKs demand."""
+    if origin == NAME or not signature:
+        return signature
+    return base64.b64encode(seal(signature, origin, NAME).encode("utf-8", "surrogatepass")).decode()
+
+
+def wire_redacted(data: str, origin: str) -> str:
+    """A redacted thought of another protocol, carried where a signature stands."""
+    return wire_signature(_REDACTED + data, origin)
+
+
+def read_signature(text: str) -> tuple[str, str, str]:
+    """(signature, redacted data, origin) of what a Gemini client sent back; one of the first two is empty."""
+    if not text.startswith(_SEALED_START):
+        return text, "", NAME
+    plain = text.replace("-", "+").replace("_", "/")
+    try:
+        sealed = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode("utf-8", "surrogatepass")
+    except (binascii.Error, UnicodeDecodeError):
+        return text, "", NAME
+    signature, origin = unseal(sealed, NAME)
+    if origin == NAME:
+        return text, "", NAME
+    if signature.startswith(_REDACTED):
+        return "", signature.removeprefix(_REDACTED), origin
+    return signature, "", origin
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What a model's name tells
+
+
+def version(model: str) -> tuple[int, int]:
+    """(3, 1) of `gemini-3.1-pro-preview`; the `-latest` names count as newest; (0, 0) for what is no Gemini."""
+    found = _VERSION.search(model)
+    if found is not None:
+        return int(found[1]), int(found[2] or 0)
+    return (99, 0) if _NEWEST.search(model) else (0, 0)
+
+
+def signs_calls(model: str) -> bool:
+    """Whether the model refuses a history whose function calls lack signatures: Gemini 3 and later."""
+    return version(model) >= (3, 0)
