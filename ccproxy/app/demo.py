@@ -1,7 +1,7 @@
 """The scripted model behind `ccproxy demo`: an upstream without an account, a network or a model.
 
-It is served by the same runtime as ccproxy itself, on a port of its own, and ccproxy is its client; so what a demo shows is
-the real way of a request. What it says is decided by `script`:
+It stands behind a path of the same server, and ccproxy in front of it is its client, over a socket: what a demo shows is the
+real way of a request. What it says is decided by `script`:
 
     the last message is a tool's result     ->  it reads the result back
     there are tools and a call is asked for ->  it calls the tool that the message names, else the first one
@@ -21,21 +21,22 @@ from operator import methodcaller
 
 from attrs import evolve
 
+from ccproxy.app import App
 from ccproxy.codec import jsontext
 from ccproxy.config import Config, Group, Provider
 from ccproxy.conversion import document_of, model_of
 from ccproxy.errors import CcproxyError, NotFound
 from ccproxy.exchange import Accept, Action, Commit, End, Finished, Reply, Write, error_reply
-from ccproxy.model import JSON, Context, Message, Part, Request, Text, Tool, ToolResult, Usage
+from ccproxy.model import JSON, Context, Message, Part, Request, Target, Text, Tool, ToolResult, Usage
 from ccproxy.policy.routing import DEFAULT, Destination
 from ccproxy.protocols.base import Call, Headers, Protocol
 from ccproxy.pump import written
 from ccproxy.reasoning import effort_of
 from ccproxy.stream import Collector, Sink
-from ccproxy.transport.http1 import RequestHead
-from ccproxy.transport.seam import Limits
+from ccproxy.transport.http1 import RequestHead, authority
 
 MODEL = "demo"
+SCRIPTED = "/scripted"
 PACE = 0.04
 """Seconds between two words: about as fast as people read along."""
 
@@ -69,40 +70,53 @@ def script(request: Request) -> list[Step]:
     ]
 
 
-def demo_config(host: str, port: int, upstream_port: int, protocol: str) -> Config:
-    """ccproxy's configuration for a demo: every model name is served by the scripted model on `upstream_port`."""
+class DemoApp:
+    """ccproxy, configured to serve every model's name from the scripted model, and that model behind `SCRIPTED`.
+    host, port: where both will be served."""
+
+    def __init__(self, host: str, port: int, protocol: Protocol, pace: float = PACE) -> None:
+        self._ccproxy = App(_config(host, port, protocol))
+        self._scripted = _Scripted(protocol)
+        self.limits = evolve(self._ccproxy.limits, tick_seconds=pace)
+
+    def head(self, head: RequestHead, now: float) -> Accept | Reply:
+        if head.path.startswith(SCRIPTED):
+            return self._scripted.head(head)
+        return self._ccproxy.head(head, now)
+
+    def refuse(self, error: CcproxyError, head: RequestHead | None) -> Reply:
+        return self._ccproxy.refuse(error, head)
+
+    def finished(self, record: object) -> None:
+        self._ccproxy.finished(record)
+
+    def jobs(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        return self._ccproxy.jobs()
+
+
+def _config(host: str, port: int, protocol: Protocol) -> Config:
     blank = Config()
-    provider = Provider(protocol=protocol, base_url=f"http://127.0.0.1:{upstream_port}/v1")
-    there = (Destination("demo", MODEL),)
+    provider = Provider(protocol=protocol.name, base_url=f"http://{authority(host, port)}{SCRIPTED}/v1")
+    there = (Destination("scripted", MODEL),)
     return evolve(
         blank,
         server=evolve(blank.server, host=host, port=port),
-        providers={"demo": provider},
+        providers={"scripted": provider},
         groups={DEFAULT: Group(models={MODEL: there, "*": there}, description="the scripted model")},
     )
 
 
-class ScriptedApp:
-    """The scripted model as an app for a runtime; it speaks `protocol`."""
+class _Scripted:
+    """Takes the scripted model's requests."""
 
-    def __init__(self, protocol: Protocol, pace: float = PACE) -> None:
-        self.limits = Limits(tick_seconds=pace)
+    def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
-        self._paths = {route.path for route in protocol.routes if route.operation == "chat"}
+        self._path = protocol.chat.path(Target(protocol=protocol.name, model=MODEL), True)
 
-    def head(self, head: RequestHead, now: float) -> Accept | Reply:
-        if head.path not in self._paths:
-            return self.refuse(NotFound(f"the scripted model has no route {head.path}"), head)
+    def head(self, head: RequestHead) -> Accept | Reply:
+        if not head.path.endswith(self._path):
+            return error_reply(self._protocol, NotFound(f"the scripted model has no route {head.path}"))
         return Accept(Performance(self._protocol, Call(query=head.query, path=head.path)), 64 * 2**20)
-
-    def refuse(self, error: CcproxyError, head: RequestHead | None) -> Reply:
-        return error_reply(self._protocol, error)
-
-    def finished(self, record: object) -> None:
-        """The scripted model keeps no log: ccproxy in front of it does."""
-
-    def jobs(self) -> Sequence[Callable[[], Awaitable[None]]]:
-        return ()
 
 
 class Performance:
