@@ -1,0 +1,62 @@
+"""OpenAI's Chat Completions, and the many vendors that speak it too.
+
+One POST with the whole conversation; the answer is one JSON document or server-sent events that end in `data: [DONE]`.
+Documentation: platform.openai.com, API reference, "Chat Completions" and "Models"; the vendors' own pages are named where
+their additions are read.
+
+    terms      the protocol's words: finish reasons, usage, errors
+    calls      tool calls put together from pieces          reading    chunks and answers -> Sink calls
+    stream     Decoder, Encoder, Tap                        answers    whole answers, model lists
+    checks     what a client's document must be             parts, messages, tools, requests    requests, both ways
+    foreign    requests of other protocols, made sayable
+"""
+
+from __future__ import annotations
+
+from ccproxy.codec.sse import SSEReader
+from ccproxy.model import Context
+from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
+
+from .answers import read_answer, read_models, write_answer, write_model, write_models
+from .requests import path, peek, read_request, write_request
+from .stream import Decoder, Encoder, Tap
+from .terms import NAME, write_error
+
+
+def _key_headers(key: str) -> Headers:
+    return [("authorization", f"Bearer {key}")]
+
+
+def _stream_type(context: Context) -> str:
+    return "text/event-stream"
+
+
+PROTOCOL = Protocol(
+    name=NAME,
+    title="OpenAI Chat Completions",
+    routes=(
+        Route(method="POST", path="/v1/chat/completions", operation="chat"),
+        Route(method="GET", path="/v1/models", operation="models"),
+        Route(method="GET", path="/v1/models/{model}", operation="model"),
+    ),
+    chat=Chat(
+        read_request=read_request,
+        write_request=write_request,
+        read_answer=read_answer,
+        write_answer=write_answer,
+        decoder=Decoder,
+        encoder=Encoder,
+        tap=Tap,
+        reader=SSEReader,
+        stream_type=_stream_type,
+        peek=peek,
+        path=path,
+    ),
+    models=Models(path="/models", read=read_models, write=write_models, write_one=write_model),
+    write_error=write_error,
+    key_headers=_key_headers,
+    base_url="https://api.openai.com/v1",
+    pass_headers=frozenset({"openai-beta", "x-client-request-id", "http-referer", "x-title"}),
+    pass_answer_headers=frozenset({"openai-processing-ms", "openai-version"}),
+    sdk_suffix=("/chat/completions",),
+)

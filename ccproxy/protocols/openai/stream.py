@@ -290,12 +290,13 @@ class Tap(base.Tap):
         self._last: dict[str, JSON] = {}  # the last chunk, for its id and model
 
     def look(self, payload: bytes) -> bytes | None:
-        """[DONE] is preceded by the finish that the upstream forgot; what comes after it is dropped."""
+        """[DONE] is preceded by the finish that the upstream forgot, as two events in one; nothing counts after it."""
         if self.done:
-            return b""
+            return None
         if payload == _DONE:
             self.done = True
-            return self._missing_finish() + _END
+            finish = self._missing_finish()
+            return finish + b"\n\ndata: " + _DONE if finish else None
         try:
             self._chunk(jsontext.loads(payload))
         except jsontext.JSONError:
@@ -310,13 +311,14 @@ class Tap(base.Tap):
         if not all(choice.finished or choice.complete() for choice in self._choices.values()):
             raise Broken("the upstream's stream stopped before its end")
         self.done = True
-        return self._missing_finish() + _END
+        finish = self._missing_finish()
+        return (event(finish) if finish else b"") + _END
 
     def fail(self, error: CcproxyError) -> bytes:
         return event(jsontext.dumps(write_error(error)))
 
     def keepalive(self) -> bytes:
-        return b"" if self.done else self._own_chunk([{"index": 0, "delta": {}, "finish_reason": None}])
+        return b"" if self.done else event(self._own_chunk([{"index": 0, "delta": {}, "finish_reason": None}]))
 
     def _chunk(self, document: JSON) -> None:
         if not isinstance(document, dict):
@@ -351,4 +353,4 @@ class Tap(base.Tap):
             "model": last.get("model") or self.context.model,
             "choices": choices,
         }
-        return event(jsontext.dumps(chunk))
+        return jsontext.dumps(chunk)
