@@ -102,6 +102,7 @@ class Relay(Pump):
     def __init__(self, chat: Chat, context: Context) -> None:
         self._reader = chat.reader()
         self._tap = chat.tap(context)
+        self._record_end = chat.record_end
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -125,8 +126,8 @@ class Relay(Pump):
         last = b""
         try:
             payloads = self._reader.eof()
-            if payloads:  # the last record came without its blank line
-                last = self._look(payloads, self._held.rstrip() + b"\n\n")
+            if payloads:  # the last record came without its end
+                last = self._look(payloads, self._held.rstrip() + self._record_end)
             if not (self._tap.done or self._tap.failure):
                 last += self._tap.eof()
         except UpstreamError as error:

@@ -183,6 +183,7 @@ class Chat:
         context's stream, shape and include_usage; read_request begins with it.
     path(target, stream): the upstream's path behind the base URL, with its query string.
     native_shapes: the context shapes that upstreams stream in too.
+    record_end: what ends a record of the stream, for a last one that came without.
     """
 
     read_request: Callable[[dict[str, JSON], Context, Call], Request]
@@ -198,6 +199,7 @@ class Chat:
     path: Callable[[Target, bool], str]
     renames: bool = False
     native_shapes: frozenset[str] = frozenset({""})
+    record_end: bytes = b"\n\n"
 
 
 @frozen(kw_only=True)

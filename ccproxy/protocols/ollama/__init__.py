@@ -36,6 +36,7 @@ PROTOCOL = Protocol(
         peek=peek,
         path=lambda target, stream: PATH,
         native_shapes=frozenset({"", CHAT}),
+        record_end=b"\n",
     ),
     models=Models(path="/api/tags", read=read_models, write=write_models, write_one=write_model),
     write_error=write_error,
