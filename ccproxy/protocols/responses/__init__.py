@@ -1,0 +1,68 @@
+"""The OpenAI Responses API: a flat list of input items, and an answer of output items that streams as typed events.
+
+Documentation: OpenAI API reference, "Responses" and "Streaming events"; guides "Conversation state", "Reasoning models".
+"""
+
+from __future__ import annotations
+
+from ccproxy.codec.sse import SSEReader
+from ccproxy.model import Context, Target
+from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
+from ccproxy.protocols.responses.answers import read_answer, read_models, write_answer, write_model, write_models
+from ccproxy.protocols.responses.encoder import Encoder
+from ccproxy.protocols.responses.requests_in import peek, read_request
+from ccproxy.protocols.responses.requests_out import PATH, write_request
+from ccproxy.protocols.responses.stream import Decoder
+from ccproxy.protocols.responses.tap import Tap
+from ccproxy.protocols.responses.terms import NAME, write_error
+
+
+def _key_headers(key: str) -> Headers:
+    return [("authorization", f"Bearer {key}")]
+
+
+def _stream_type(context: Context) -> str:
+    return "text/event-stream; charset=utf-8"
+
+
+def _path(target: Target, stream: bool) -> str:
+    return PATH
+
+
+PROTOCOL = Protocol(
+    name=NAME,
+    title="OpenAI Responses",
+    routes=(Route(method="POST", path="/v1/responses", operation="chat"),),
+    chat=Chat(
+        read_request=read_request,
+        write_request=write_request,
+        read_answer=read_answer,
+        write_answer=write_answer,
+        decoder=Decoder,
+        encoder=Encoder,
+        tap=Tap,
+        reader=SSEReader,
+        stream_type=_stream_type,
+        peek=peek,
+        path=_path,
+        renames=True,
+    ),
+    models=Models(path="/models", read=read_models, write=write_models, write_one=write_model),
+    write_error=write_error,
+    key_headers=_key_headers,
+    base_url="https://api.openai.com/v1",
+    pass_headers=frozenset(
+        {
+            "openai-beta",
+            "openai-organization",
+            "openai-project",
+            "originator",
+            "session_id",
+            "conversation_id",
+            "x-client-request-id",
+            "idempotency-key",
+        }
+    ),
+    pass_answer_headers=frozenset({"openai-processing-ms", "openai-version", "openai-model"}),
+    sdk_suffix=("/responses",),
+)

@@ -1,4 +1,4 @@
-"""Whole documents that go to clients or come from upstreams: answers, model lists. Errors: `tables.write_error`.
+"""Whole documents that go to clients or come from upstreams: answers, model lists. Errors: `terms.write_error`.
 
 An answer is read as the stream that says everything in its last event, and written as an Encoder's last event says it.
 """

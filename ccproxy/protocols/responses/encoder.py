@@ -20,7 +20,7 @@ from ccproxy.model import JSON, Citation, Context, Finish, Image, Media, Usage, 
 from ccproxy.protocols import base
 from ccproxy.protocols.base import made_id
 from ccproxy.protocols.responses.open_items import Call, Item, Message, Thought, annotation_of, opening
-from ccproxy.protocols.responses.tables import CUTS, NAME, own_fields, response_echo, response_error, write_usage
+from ccproxy.protocols.responses.terms import CUTS, NAME, own_fields, response_echo, response_error, write_usage
 from ccproxy.protocols.responses.wire import OWN_REASONING_ID, REDACTED, split_signature
 
 

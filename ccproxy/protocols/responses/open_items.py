@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from ccproxy.codec import jsontext
 from ccproxy.model import JSON, Citation
-from ccproxy.protocols.responses.tables import NAME
+from ccproxy.protocols.responses.terms import NAME
 
 Item: TypeAlias = dict[str, Any]
 """An output item as it is written."""

@@ -9,9 +9,9 @@
     response.output_item.done                        the whole item once more
     response.completed | response.incomplete | response.failed | error      with the whole response once more
 
-(API reference, "Responses", "Streaming events".) Every text comes up to four times: in deltas, in the part's `.done`, in
-the item's `.done` and in the last event. The Decoder takes each from where it first comes; hence `SeenItem.said`. So a whole
-answer is read as a stream of nothing but its last event.
+(API reference, "Responses", "Streaming events".) Every text comes up to four times: in deltas, in the part's `.done`,
+in the item's `.done` and in the last event. The Decoder takes each from where it first comes; hence `SeenItem.said`. So
+a whole answer is read as a stream of nothing but its last event.
 
 Items are told apart by id; where an upstream changes the ids from event to event or leaves them out, by `output_index`;
 else the event belongs to the last open item of its kind.
@@ -27,11 +27,13 @@ from ccproxy.media import sniff
 from ccproxy.model import JSON, Context, Extras, Finish, Image
 from ccproxy.protocols import base
 from ccproxy.protocols.base import client_tool_name, made_id
-from ccproxy.protocols.responses.seen_items import WRAPPERS, SeenCall, SeenItem, unwrap
-from ccproxy.protocols.responses.tables import INCOMPLETE, NAME, read_error, read_usage
+from ccproxy.protocols.responses.terms import INCOMPLETE, NAME, read_error, read_usage
 from ccproxy.protocols.responses.wire import (
     TERMINAL,
+    WRAPPERS,
     Event,
+    SeenCall,
+    SeenItem,
     array,
     join_signature,
     member,
@@ -39,6 +41,7 @@ from ccproxy.protocols.responses.wire import (
     read_event,
     read_item,
     string,
+    unwrap,
 )
 from ccproxy.stream import Sink
 

@@ -10,7 +10,7 @@ from ccproxy.errors import Broken, CcproxyError, UpstreamError
 from ccproxy.model import Context
 from ccproxy.protocols import base
 from ccproxy.protocols.responses.encoder import Encoder
-from ccproxy.protocols.responses.tables import read_error, read_usage, response_error
+from ccproxy.protocols.responses.terms import read_error, read_usage, response_error
 from ccproxy.protocols.responses.wire import TERMINAL, Event, read_event
 
 _LIFECYCLE = TERMINAL | {"response.created", "response.queued", "response.in_progress"}
@@ -51,7 +51,7 @@ class Tap(base.Tap):
             return None
         exact: Event = jsontext.loads_exact(payload)
         exact["response"]["model"] = name
-        return sse.named_event(kind.encode(), jsontext.dumps(exact))
+        return jsontext.dumps(exact)
 
     def _ended(self, failure: UpstreamError | None) -> None:
         self.done = True
