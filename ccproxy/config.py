@@ -31,6 +31,7 @@ from attrs import Factory, evolve, frozen
 
 from ccproxy.errors import ConfigError
 from ccproxy.policy.routing import DEFAULT, Destination, Router
+from ccproxy.protocols import PROTOCOLS
 from ccproxy.tables import (
     Read,
     Spot,
@@ -52,15 +53,6 @@ from ccproxy.tables import (
     url,
     whole,
 )
-
-# What the protocol records will say; the registry takes this over once it exists.
-_BASE_URLS = {
-    "openai": "https://api.openai.com/v1",
-    "responses": "https://api.openai.com/v1",
-    "claude": "https://api.anthropic.com",
-    "gemini": "https://generativelanguage.googleapis.com",
-    "ollama": "http://127.0.0.1:11434",
-}
 
 _PATHS = ("switch", "compat", "compat_mode", "v1", "v1alpha", "v1beta", "models", "api", "mcp")
 _PAGES = ("healthz", "readyz", "metrics", "ui", "admin")
@@ -177,7 +169,7 @@ class Provider:
 
     LATER: ClassVar = ("warm", "strip_billing_line")
 
-    protocol: str = key(choice(*_BASE_URLS), why=f"one of {', '.join(_BASE_URLS)}")
+    protocol: str = key(choice(*PROTOCOLS), why=f"one of {', '.join(PROTOCOLS)}")
     base_url: str = key(url("http", "https"), "", "the address that the protocol's own SDK uses")
     api_keys: tuple[str, ...] = key(list_of(secret), (), "a server without keys", secret=True)
     headers: dict[str, str] = key(table_of(header_value, _header), Factory(dict), "none", secret=True)
@@ -333,9 +325,13 @@ def _override(document: dict[str, Any], values: Mapping[str, Any]) -> None:
 
 
 def _addressed(provider: Provider) -> Provider:
-    """The provider with its base URL complete."""
-    address = provider.base_url or _BASE_URLS.get(provider.protocol, "")
-    return evolve(provider, base_url=address.rstrip("/"))
+    """The provider with its base URL complete, and without what the protocol's own paths begin with."""
+    protocol = PROTOCOLS.get(provider.protocol)
+    if protocol is None:  # complained about already
+        return provider
+    address = (provider.base_url or protocol.base_url).rstrip("/")
+    suffix = next((suffix for suffix in protocol.sdk_suffix if address.endswith(suffix)), "")
+    return evolve(provider, base_url=address.removesuffix(suffix))
 
 
 def _implied(providers: list[str]) -> Group:

@@ -529,3 +529,19 @@ def test_whatever_stands_in_a_place_only_complaints_come_out(changes: list[tuple
             holder[path[-1]] = value
     with contextlib.suppress(ConfigError):
         checked(document, ENV)
+
+
+ENDINGS = [
+    ("openai", "https://h/v1/chat/completions", "https://h/v1"),
+    ("openai", "https://h/v1", "https://h/v1"),
+    ("claude", "https://h/anthropic/v1/", "https://h/anthropic"),
+    ("ollama", "http://h:1/v1", "http://h:1"),
+    ("ollama", "http://h:1/", "http://h:1"),
+]
+
+
+@pytest.mark.parametrize(("protocol", "written", "read"), ENDINGS)
+def test_what_the_protocols_own_paths_begin_with_is_taken_off_a_base_url(protocol: str, written: str, read: str) -> None:
+    """F188: people paste the URL of another protocol's SDK, or of the route itself."""
+    config = loads(f"[providers.a]\nprotocol = '{protocol}'\nbase_url = '{written}'", {})
+    assert config.providers["a"].base_url == read

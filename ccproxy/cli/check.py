@@ -26,6 +26,7 @@ def command(file: str | None, probe: bool) -> None:
     if not probe:
         return
     questions = probes(config.providers)
+    click.echo(f"asking {', '.join(config.providers)} ...", err=True)
     ask_all(questions)
     table(("provider", "key", "answer"), [(q.provider, q.key_name, q.outcome) for q in questions])
     for line in unlisted(config, questions):
