@@ -70,7 +70,7 @@ class Question:
             self.outcome = f"{error.status}: {self._without_key(error.message)}"
         else:
             self.models = frozenset(model.id for model in listed)
-            self.outcome = f"{len(self.models)} models"
+            self.outcome = f"{len(self.models)} model{'s' * (len(self.models) != 1)}"
 
     def _without_key(self, message: str) -> str:
         """Some providers repeat the key that they refuse."""
