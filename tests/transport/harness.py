@@ -378,6 +378,19 @@ def streamed(*data: bytes) -> bytes:
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
+def piped(one: socket.socket, other: socket.socket) -> None:
+    """Carries bytes both ways, in threads, until either side closes."""
+
+    def carry(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    for pair in ((one, other), (other, one)):
+        threading.Thread(target=carry, args=pair, daemon=True).start()
+
+
 def serve_one(upstream: Conn, answer: bytes = OK) -> Message:
     request = upstream.request()
     upstream.send(answer)

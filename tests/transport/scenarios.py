@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import select
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +31,7 @@ from tests.transport.harness import (
     certified,
     chunks,
     get,
+    piped,
     post,
     serve_one,
     streamed,
@@ -582,6 +585,37 @@ def tls_upstream(net: Net) -> None:
 
 
 @scenario()
+def a_name_with_several_addresses(net: Net) -> None:
+    upstream = net.upstream(host="localhost")
+    client = net.client(post())
+    assert serve_one(net.accept(upstream)).headers["host"] == f"localhost:{upstream.port}"
+    assert client.answer().status == 200
+
+
+@scenario()
+def a_name_that_does_not_exist(net: Net) -> None:
+    for host in ("no-such-host.invalid", "a" * 70 + ".example"):
+        net.upstream(host=host)
+        answer = net.client(post()).answer()
+        assert (answer.status, answer.headers["x-error"]) == (502, "Unreachable")
+        assert host.encode() in answer.body
+
+
+@scenario()
+def connections_are_kept_warm(net: Net) -> None:
+    upstream = net.upstream()
+    net.running.call(lambda: net.running.house.upstreams.warm(net.app.endpoint, 2))
+    both = [net.accept(upstream), net.accept(upstream)]
+    net.until(lambda house: house.upstreams.idle == 2)
+    net.running.call(lambda: net.running.house.upstreams.warm(net.app.endpoint, 2))
+    client = net.client(post())
+    asked = next(conn for conn in both if conn.sock in select.select([conn.sock for conn in both], [], [], PATIENCE)[0])
+    serve_one(asked)
+    assert client.answer().status == 200
+    net.until(lambda house: house.upstreams.idle == len(house.upstreams.connections) == 2)
+
+
+@scenario()
 def tls_upstream_with_another_name(net: Net) -> None:
     upstream = net.upstream(scheme="https")
     client = net.client(post())
@@ -618,6 +652,24 @@ def through_an_http_proxy_with_tls(net: Net) -> None:
     assert client.answer().status == 200
     exchange(net, inner)
     inner.close()
+
+
+@scenario()
+def through_an_https_proxy_with_tls(net: Net) -> None:
+    """TLS in TLS: the proxy carries what it cannot read."""
+    proxy = net.listener()
+    upstream = net.upstream(scheme="https", proxy=f"https://127.0.0.1:{proxy.port}")
+    client = net.client(post())
+    outer = net.accept(proxy, certified())
+    outer.until(b"\r\n\r\n")
+    outer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+    onward = socket.create_connection(("127.0.0.1", upstream.port))
+    piped(outer.sock, onward)
+    there = net.accept(upstream, certified())
+    whole_way(net, there)
+    assert client.answer().status == 200
+    exchange(net, there)
+    onward.close()
 
 
 @scenario()

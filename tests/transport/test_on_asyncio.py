@@ -17,7 +17,7 @@ from ccproxy.transport import on_asyncio
 from ccproxy.transport.on_asyncio import Server, serve
 from ccproxy.transport.seam import Limits
 from ccproxy.transport.serving import House
-from tests.transport.harness import PATIENCE, Conn, Net, ScriptedApp, get, trusting
+from tests.transport.harness import PATIENCE, Conn, Net, ScriptedApp, certified, get, post, trusting
 from tests.transport.scenarios import SCENARIOS, Scenario
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -109,6 +109,26 @@ def test_serves_inside_a_running_loop(loop: str) -> None:
         await server.close()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.to_thread(ask, server.port)
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_speaks_tls_to_clients(loop: str) -> None:
+    def client(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
+            conn = Conn(trusting().wrap_socket(sock, server_hostname="127.0.0.1"))
+            for request in (get("/no"), post("/no", b"x" * 1_000_000)):
+                conn.send(request)
+                assert conn.answer().status == 403
+            conn.assert_closed()
+            conn.close()
+
+    async def main() -> None:
+        server = await serve(ScriptedApp(Limits()), "127.0.0.1", 0, ssl=certified())
+        await asyncio.to_thread(client, server.port)
+        await server.close()
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(main())
