@@ -1,0 +1,748 @@
+"""OpenAI's stream both ways, judged by OpenAI's own SDK."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from ccproxy.codec import jsontext
+from ccproxy.errors import Broken, Malformed, TimedOut, UpstreamError
+from ccproxy.model import Audio, Citation, Document, Image, Reasoning, Refusal, Text, Tool, ToolCall, Usage, seal
+from ccproxy.protocols.openai.answers import write_answer
+from ccproxy.protocols.openai.stream import Decoder, Encoder, Tap
+from ccproxy.protocols.openai.terms import NAME
+from ccproxy.stream import Collector
+from tests.protocols.openai.judge import ID, call_piece, chunk, context, heard, sdk_answer, sdk_chunks, stream_of
+from tests.tools import Recorder, cuts, decode, encode, recorded, recordings
+
+DATA = Path(__file__).parents[2] / "data" / "openai"
+TWENTY_KB = 20_000
+START = ("start", "up-1", "up", 5)
+STOP = ("finish", "stop", None)
+CALLS = ("finish", "tool_calls", None)
+
+
+def told(data: bytes, **fields: Any) -> list[tuple[Any, ...]]:
+    """The calls that the stream makes, the same at every cut (byte by byte only where that is quick)."""
+    ways = [pieces for pieces in cuts(data) if len(pieces) < TWENTY_KB]
+    runs = [decode(Decoder, pieces, context(**fields)).calls for pieces in ways]
+    assert all(repr(run) == repr(runs[0]) for run in runs)
+    return runs[0]
+
+
+def told_of(*documents: Any, **fields: Any) -> list[tuple[Any, ...]]:
+    """The calls between start and finish of a stream of these deltas (or whole chunks) that ends properly."""
+    chunks = [one if isinstance(one, str) or "choices" in one else chunk(one) for one in documents]
+    calls = told(stream_of(*chunks, chunk({}, "stop"), "[DONE]"), **fields)
+    assert calls[0] == START
+    assert calls[-1][0] == "finish"
+    return calls[1:]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Decoder
+
+
+def test_text_and_late_usage() -> None:
+    calls = told((DATA / "text.sse").read_bytes())
+    assert calls[:2] == [("start", "chatcmpl-1", "stub-1", 1_770_000_001), ("text", "Grüße, Welt 🌍\n")]
+    usage = calls[2][1]
+    assert (usage.input, usage.output, usage.cache_read) == (20, 7, 16)
+    assert calls[3:] == [STOP]
+
+
+def test_thinking_and_parallel_calls() -> None:
+    calls = told((DATA / "thinking_and_tools.sse").read_bytes())
+    assert [call for call in calls if call[0] != "usage"] == [
+        ("start", "chatcmpl-2", "stub-2", 1_770_000_002),
+        ("thinking", "Two places, two calls."),
+        ("text", "I look."),
+        ("tool_start", 0, "call_a", "get_weather", "function"),
+        ("tool_arguments", 0, '{"city": "Köln"}'),
+        ("tool_end", 0),
+        ("tool_start", 1, "call_b", "get_time", "function"),
+        ("tool_arguments", 1, "{}"),
+        ("tool_end", 1),
+        CALLS,
+    ]
+    assert calls[-2][1].reasoning == 12
+
+
+def test_azure_says_first_what_it_filtered() -> None:
+    calls = told((DATA / "azure.sse").read_bytes())
+    assert calls == [("start", "chatcmpl-3", "stub-3", 1_770_000_003), ("text", "Hi"), ("finish", "content_filter", None)]
+
+
+@pytest.mark.parametrize(
+    ("deltas", "expected"),
+    [
+        pytest.param([{"content": None}, {"content": ""}, {"content": "a", "tool_calls": []}], [("text", "a")], id="empty"),
+        pytest.param([{"reasoning": "hm", "reasoning_content": "hm"}], [("thinking", "hm")], id="thought-twice"),
+        pytest.param([{"reasoning_content": {"text": "hm"}}], [("thinking", "hm")], id="thought-object"),
+        pytest.param([{"reasoning": [{"text": "h"}, {"summary": "m"}]}], [("thinking", "hm")], id="thought-list"),
+        pytest.param(
+            [
+                {
+                    "content": [
+                        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+                        {"type": "text", "text": "a"},
+                    ]
+                }
+            ],
+            [("thinking", "hm"), ("text", "a")],
+            id="parts",
+        ),
+        pytest.param([{"refusal": "No."}], [("refusal", "No.")], id="refusal"),
+        pytest.param([{"content": "a", "reasoning_content": "hm"}], [("thinking", "hm"), ("text", "a")], id="order"),
+        pytest.param(
+            [{"images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,aaaa"}}]}],
+            [("media", Image(mime="image/png", data="aaaa"))],
+            id="image",
+        ),
+        pytest.param(
+            [{"audio": {"id": "a", "data": "YQ=="}}, {"audio": {"transcript": "ah"}}, {"audio": {"data": "Yg=="}}],
+            [("text", "ah"), ("media", Audio(mime="audio/pcm", data="YWI="))],
+            id="audio",
+        ),
+        pytest.param([{"executed_tools": [1]}], [("opaque", NAME, {"executed_tools": [1]})], id="server-tool"),
+        pytest.param(
+            [{"content": [{"type": "reference", "ids": [1]}]}],
+            [("opaque", NAME, {"content": [{"type": "reference", "ids": [1]}]})],
+            id="unknown-part",
+        ),
+    ],
+)
+def test_what_deltas_say(deltas: list[Any], expected: list[Any]) -> None:
+    assert told_of(*deltas)[:-1] == expected
+
+
+def test_message_instead_of_delta() -> None:
+    message = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}]}
+    assert told(stream_of(message, "[DONE]")) == [("start", "", "", 0), ("text", "a"), STOP]
+
+
+def test_a_message_beside_deltas_repeats_them() -> None:
+    both = {"choices": [{"index": 0, "delta": {"content": "a"}, "message": {"content": "a"}, "finish_reason": None}]}
+    alone = {"choices": [{"index": 0, "message": {"content": "aa"}, "finish_reason": "stop"}]}
+    assert told(stream_of(both, alone, "[DONE]"))[1:] == [("text", "a"), STOP]
+
+
+def test_only_choice_0_is_read() -> None:
+    other = {"choices": [{"index": 1, "delta": {"content": "b"}, "finish_reason": "length"}]}
+    assert told_of({"content": "a"}, other) == [("text", "a"), STOP]
+
+
+def test_sources() -> None:
+    source = {"url": "https://a.test", "title": "A", "start_index": 0, "end_index": 3, "content": "words"}
+    raw = {"type": "url_citation", "url_citation": source}
+    calls = told_of({"content": "abc", "annotations": [raw, {"type": "file", "file": {}}]})
+    citation = Citation(NAME, raw, "https://a.test", "A", "words", 0, 3)
+    assert calls[:3] == [
+        ("text", "abc"),
+        ("citation", citation),
+        ("opaque", NAME, {"annotations": [{"type": "file", "file": {}}]}),
+    ]
+
+
+def test_signed_and_encrypted_thoughts_keep_their_json() -> None:
+    signed = {"type": "reasoning.text", "signature": "sig", "format": "f", "index": 0}
+    alone = {"type": "reasoning.encrypted", "data": "enc", "index": 1}
+    beside = {"type": "reasoning.encrypted", "data": "more"}
+    calls = told_of(
+        {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm", "index": 0}]},
+        {"reasoning_details": [signed]},
+        {"reasoning_details": [alone]},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": "so"}, beside]},
+    )
+    assert calls[:-1] == [
+        ("thinking", "hm"),
+        ("signature", jsontext.dumps_str(signed), NAME),
+        ("redacted", jsontext.dumps_str(alone), NAME),
+        ("thinking", "so"),
+        ("signature", jsontext.dumps_str(beside), NAME),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "counts"),
+    [
+        pytest.param([chunk({"content": "a"}, usage={"prompt_tokens": 0, "completion_tokens": 0})], None, id="zeros"),
+        pytest.param([chunk({}, "stop", usage={"prompt_tokens": 3, "completion_tokens": 1})], (3, 1), id="with-finish"),
+        pytest.param([{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}], (3, 1), id="after"),
+        pytest.param(
+            [chunk({}, usage={"prompt_tokens": 3, "completion_tokens": None}), chunk({}, usage=None)],
+            (3, 0),
+            id="null-last",
+        ),
+        pytest.param([chunk({}, x_groq={"usage": {"prompt_tokens": 3, "completion_tokens": 1}})], (3, 1), id="groq"),
+        pytest.param(
+            [{"choices": [{"index": 0, "delta": {}, "usage": {"prompt_tokens": 3, "completion_tokens": 1}}]}],
+            (3, 1),
+            id="moonshot",
+        ),
+    ],
+)
+def test_usage_wherever_it_stands(chunks: list[Any], counts: tuple[int, int] | None) -> None:
+    calls = told(stream_of(chunk({"content": "x"}), chunk({}, "stop"), *chunks, "[DONE]"))
+    found = [call[1] for call in calls if call[0] == "usage"]
+    assert [(usage.input, usage.output) for usage in found] == ([counts] if counts else [])
+    assert calls[-1][0] == "finish"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "end"),
+    [
+        pytest.param([chunk({"content": "a"}, "length")], ("finish", "length", None), id="length"),
+        pytest.param([chunk({"content": "a"}, "eos")], STOP, id="eos"),
+        pytest.param([chunk({"content": "a"}, "end_turn")], STOP, id="end_turn"),
+        pytest.param([chunk({"content": "a"}, "CONTENT_FILTER")], ("finish", "content_filter", None), id="upper"),
+        pytest.param([chunk({"content": "a"}, "never heard")], STOP, id="unknown"),
+        pytest.param([chunk({"content": "a"}, "tool_calls")], STOP, id="no-call"),
+        pytest.param([chunk({"refusal": "no"}, "stop")], ("finish", "refusal", None), id="refusal"),
+        pytest.param([chunk({"content": "a"})], STOP, id="missing"),
+        pytest.param([chunk({"content": "a"}, "")], STOP, id="empty"),
+        pytest.param(
+            [chunk(call_piece(index=0, id="c", function={"name": "f", "arguments": "{}"}), "stop")], CALLS, id="calls"
+        ),
+        pytest.param(
+            [chunk(call_piece(index=0, id="c", function={"name": "f"}), "length")],
+            ("finish", "length", None),
+            id="cut-call",
+        ),
+        pytest.param([chunk(call_piece(index=0, id="c", function={"name": "f"}))], CALLS, id="calls-missing"),
+        pytest.param([chunk({"function_call": {"name": "f", "arguments": "{}"}}, "function_call")], CALLS, id="legacy"),
+    ],
+)
+def test_why_it_ended(chunks: list[Any], end: tuple[Any, ...]) -> None:
+    assert told(stream_of(*chunks, "[DONE]"))[-1] == end
+
+
+@pytest.mark.parametrize(
+    ("member", "stop"), [("stop_reason", "END"), ("matched_stop", "END"), ("stop_reason", 7), ("stop_reason", "stop")]
+)
+def test_stop_sequences_where_vendors_name_them(member: str, stop: Any) -> None:
+    choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop", member: stop}
+    found = told(stream_of({"choices": [choice]}, "[DONE]"))[-1]
+    assert found == (("finish", "stop_sequence", "END") if stop == "END" else STOP)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param([chunk({"content": "a"}, "stop")], id="no-done"),
+        pytest.param([chunk({"content": "a"})], id="no-finish"),
+        pytest.param(
+            [chunk({"content": "a"}), chunk({}, "stop"), {"choices": [], "usage": {"prompt_tokens": 1}}], id="usage"
+        ),
+    ],
+)
+def test_a_clean_end_without_done(chunks: list[Any]) -> None:
+    assert told(stream_of(*chunks))[-1] == STOP
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param([], id="empty"),
+        pytest.param([{"choices": []}], id="no-choice"),
+        pytest.param(["[DONE]"], id="only-done"),
+        pytest.param([chunk({"role": "assistant", "content": ""})], id="only-role"),
+        pytest.param([chunk(call_piece(index=0, id="c", function={"name": "f", "arguments": '{"a":'}))], id="cut-call"),
+        pytest.param([chunk(call_piece(index=0, id="c", function={"name": "f", "arguments": ""}))], id="named-only"),
+    ],
+)
+def test_an_end_that_is_none(chunks: list[Any]) -> None:
+    error = told(stream_of(*chunks))[-1]
+    assert error[0] == "error"
+    assert isinstance(error[1], Broken)
+
+
+def test_the_last_event_needs_no_blank_line() -> None:
+    assert (
+        told(stream_of(chunk({"content": "a"})) + b'data: {"choices":[{"delta":{},"finish_reason":"length"}]}')[-1][1]
+        == "length"
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "message"),
+    [
+        ({"error": {"message": "slow", "type": "rate_limit_error"}}, 429, "slow"),
+        ({"error": {"message": "bad", "status_code": 400}}, 400, "bad"),
+        (
+            {"error": {"message": "x", "code": 503}, "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]},
+            503,
+            "x",
+        ),
+        ({"error": {"message": "long", "code": "context_length_exceeded"}}, 400, "long"),
+        ({"error": "words"}, 502, "words"),
+        ({"object": "error", "message": "vllm", "code": 400}, 400, "vllm"),
+        ({"detail": "fast"}, 502, "fast"),
+    ],
+)
+def test_errors_within_the_stream(document: Any, status: int, message: str) -> None:
+    calls = told(stream_of(chunk({"content": "a"}), document, "[DONE]"))
+    assert [call[0] for call in calls] == ["start", "text", "error"]
+    error = calls[-1][1]
+    assert (error.status, error.message, error.origin, error.raw) == (status, message, NAME, document)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "nonsense",
+        "[]",
+        "1",
+        '{"choices":3}',
+        '{"choices":[3]}',
+        '{"choices":[{"delta":3}]}',
+        '{"choices":[{"delta":{"content":3}}]}',
+        '{"choices":[{"delta":{"tool_calls":3}}]}',
+        '{"choices":[{"delta":{"tool_calls":[3]}}]}',
+        '{"choices":[{"delta":{},"finish_reason":3}]}',
+        '{"choices":[{"delta":{"function_call":"x"}}]}',
+        '{"choices":[{"delta":{"tool_calls":[{"function":3}]}}]}',
+        '{"choices":[{"delta":{"content":[3]}}]}',
+        '{"choices":[{"delta":{"audio":{"data":"?"}}}]}',
+        '{"choices":[{"delta":{"refusal":1}}]}',
+        '{"choices":[{"delta":{"reasoning_details":[3]}}]}',
+        '{"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":3}}]}}]}',
+    ],
+)
+def test_what_is_no_chunk(payload: str) -> None:
+    with pytest.raises(Malformed):
+        Decoder(context(), Recorder()).feed(stream_of(payload))
+
+
+@pytest.mark.parametrize("case", recordings("openai-chat", part="stream"))
+def test_recorded_streams(case: dict[str, Any]) -> None:
+    """Every cut tells the same, and what our Encoder makes of it says the same to the SDK as the Collector heard."""
+    data = recorded(case)
+    calls = told(data)
+    assert calls[-1][0] == "finish"
+    assert_same_to_the_sdk(calls)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in recordings("errors", part="stream") if case.id.startswith(("openai-chat", "no-"))]
+)
+def test_recorded_errors_within_streams(case: dict[str, Any]) -> None:
+    calls = told(recorded(case))
+    assert calls[-1][0] == "error"
+    assert calls[-1][1].status == 400
+
+
+def test_any_garbage_raises_only_what_is_said() -> None:
+    chance = random.Random(7)
+    streams = [path.read_bytes() for path in sorted(DATA.glob("*.sse"))]
+    for _ in range(1_500):
+        data = bytearray(chance.choice(streams))
+        for _ in range(chance.randint(1, 8)):
+            start = chance.randrange(len(data))
+            data[start : start + chance.randint(0, 3)] = chance.choice(
+                [b"", b"[", b"}", b"null", b'"', b"1e999", b"\xff", b"{}"]
+            )
+        decoder = Decoder(context(), Recorder())
+        with contextlib.suppress(Malformed, Broken):
+            decoder.feed(bytes(data))
+            decoder.eof()
+
+
+def test_values_of_any_type_raise_only_what_is_said() -> None:
+    """Every value in a chunk replaced by every kind of JSON."""
+    delta = {
+        "role": "assistant",
+        "content": [{"type": "text", "text": "a"}],
+        "reasoning_details": [{"data": "x", "signature": "s", "text": "t"}],
+        "refusal": "r",
+        "audio": {"data": "YQ==", "transcript": "t"},
+        "images": [{"image_url": {"url": "data:,"}}],
+        "annotations": [{"type": "url_citation", "url_citation": {"url": "u", "start_index": 1}}],
+        "executed_tools": [{}],
+        "function_call": {"name": "f", "arguments": "{}"},
+        "tool_calls": [
+            {
+                "index": 0,
+                "id": "i",
+                "type": "function",
+                "function": {"name": "f", "arguments": "{}"},
+                "extra_content": {"a": 1},
+            }
+        ],
+    }
+    whole = chunk(
+        delta,
+        "stop",
+        usage={"prompt_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 1}},
+        error=None,
+        x_groq={"usage": {}},
+    )
+    for changed in variations(whole):
+        decoder = Decoder(context(), Recorder())
+        with contextlib.suppress(Malformed, Broken):
+            decoder.feed(stream_of(changed))
+            decoder.eof()
+
+
+WRONG: list[Any] = [None, True, 0, -1, 1.5, 10**30, "", "x", [], [None], [[]], {}, {"x": None}, "[" * 5]
+
+
+def variations(document: Any) -> list[Any]:
+    """`document` with each value in it replaced by each of WRONG."""
+    found = list(WRONG)
+    items = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    for key, value in items:
+        for changed in variations(value):
+            copy = document.copy()
+            copy[key] = changed
+            found.append(copy)
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Encoder
+
+
+def encoded(*calls: tuple[Any, ...], **fields: Any) -> bytes:
+    return encode(Encoder(context(**fields)), list(calls))
+
+
+def assert_same_to_the_sdk(calls: list[tuple[Any, ...]]) -> None:
+    """Stream and whole answer say to the SDK what the Collector heard."""
+    collector = Collector()
+    for name, *arguments in calls:
+        getattr(collector, name)(*arguments)
+    answer = collector.answer
+    parts = answer.parts
+    expected = {
+        "text": "".join(part.text for part in parts if isinstance(part, Text)),
+        "thinking": "".join(part.text for part in parts if isinstance(part, Reasoning)),
+        "refusal": "".join(part.text for part in parts if isinstance(part, Refusal)),
+        "calls": [[part.id, part.name, part.arguments] for part in parts if isinstance(part, ToolCall)],
+        "finish": "content_filter" if answer.finish == "refusal" else answer.finish,
+        "usage": (answer.usage.input, answer.usage.output) if answer.usage else None,
+    }
+    chunks = sdk_chunks(encoded(*calls))
+    assert heard(chunks) == expected
+    assert {one.id for one in chunks} == {f"chatcmpl-{ID}"}
+    assert {one.model for one in chunks} == {"asked"}
+    assert [one.choices[0].delta.role for one in chunks if one.choices] == ["assistant"] + [None] * (
+        len([c for c in chunks if c.choices]) - 1
+    )
+    message = sdk_answer(write_answer(answer, context())).choices[0].message
+    assert (message.content or "") == expected["text"]
+    assert (message.refusal or "") == expected["refusal"]
+    assert [
+        [call.id, call.function.name, call.function.arguments]
+        for call in message.tool_calls or []
+        if call.type == "function"
+    ] == expected["calls"]
+
+
+STARTED = ("start", "up", "m", 1)
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        pytest.param([STARTED, ("text", "a"), ("text", "b\u2028\ud83d"), STOP], id="text"),
+        pytest.param([STARTED, STOP], id="nothing"),
+        pytest.param(
+            [STARTED, ("thinking", "hm"), ("signature", "s", "claude"), ("usage", Usage(3, 2)), STOP], id="thinking"
+        ),
+        pytest.param([STARTED, ("refusal", "no"), ("finish", "refusal", None)], id="refusal"),
+        pytest.param(
+            [
+                STARTED,
+                ("tool_start", 4, "c", "f", "function"),
+                ("tool_arguments", 4, '{"a":'),
+                ("text", "x"),
+                ("tool_start", 9, "d", "g", "function"),
+                ("tool_arguments", 9, "{"),
+                ("tool_arguments", 4, "1}"),
+                ("tool_arguments", 9, "}"),
+                ("tool_end", 9),
+                ("tool_end", 4),
+                CALLS,
+            ],
+            id="interleaved",
+        ),
+        pytest.param(
+            [STARTED, ("text", "x"), ("tool_start", 0, "c", "f"), ("tool_arguments", 0, "{}"), ("tool_end", 0), CALLS],
+            id="text-call",
+        ),
+    ],
+)
+def test_the_sdk_hears_what_was_said(calls: list[tuple[Any, ...]]) -> None:
+    assert_same_to_the_sdk(calls)
+
+
+def test_the_first_event_holds_role_and_words() -> None:
+    first = encoded(STARTED, ("text", "Hi")).split(b"\n\n")[0]
+    assert jsontext.loads(first.removeprefix(b"data: ")) == {
+        "id": f"chatcmpl-{ID}",
+        "object": "chat.completion.chunk",
+        "created": 1_770_000_000,
+        "model": "asked",
+        "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": None}],
+        "usage": None,
+    }
+
+
+def test_usage_only_for_clients_that_asked() -> None:
+    calls = (STARTED, ("text", "a"), ("usage", Usage(3, 2, cache_read=1, reasoning=1)), STOP)
+    assert b"usage" not in encoded(*calls, include_usage=False)
+    last = sdk_chunks(encoded(*calls))[-1]
+    assert last.choices == []
+    assert last.usage is not None
+    assert (last.usage.total_tokens, last.usage.prompt_tokens_details.cached_tokens) == (5, 1)  # type: ignore[union-attr]
+
+
+def test_a_call_without_arguments_ends_as_an_empty_object() -> None:
+    chunks = sdk_chunks(encoded(STARTED, ("tool_start", 0, "c", "f"), ("tool_end", 0), CALLS))
+    assert heard(chunks)["calls"] == [["c", "f", "{}"]]
+    assert chunks[0].choices[0].delta.content is None
+
+
+@pytest.mark.parametrize("kind", ["function", "custom"])
+def test_custom_tools_get_their_text_back(kind: str) -> None:
+    tools = {"patch": Tool("patch", kind="custom")}
+    arguments = '{"input":"*** Begin"}' if kind == "function" else "*** Begin"
+    pieces = [("tool_arguments", 0, arguments[:5]), ("tool_arguments", 0, arguments[5:])]
+    data = encoded(STARTED, ("tool_start", 0, "c", "patch", kind), *pieces, ("tool_end", 0), CALLS, tools=tools)
+    entries = [
+        entry
+        for document in documents(data)
+        for choice in document["choices"]
+        for entry in choice["delta"].get("tool_calls", [])
+    ]
+    assert entries[0] == {"index": 0, "id": "c", "type": "custom", "custom": {"name": "patch", "input": ""}}
+    assert "".join(entry["custom"]["input"] for entry in entries) == "*** Begin"
+
+
+def documents(data: bytes) -> list[Any]:
+    payloads = [one.removeprefix(b"data: ") for one in data.split(b"\n\n") if one]
+    return [jsontext.loads(payload) for payload in payloads if payload != b"[DONE]"]
+
+
+def test_a_signature_before_a_call_goes_with_it() -> None:
+    data = encoded(STARTED, ("signature", "sig", "elsewhere"), ("tool_start", 0, "c", "f"), ("tool_end", 0), CALLS)
+    entry = documents(data)[0]["choices"][0]["delta"]["tool_calls"][0]
+    assert entry["extra_content"] == {"ccproxy": {"signature": seal("sig", "elsewhere", NAME)}}
+    assert heard(sdk_chunks(data))["calls"] == [["c", "f", "{}"]]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [[("thinking", "hm"), ("signature", "s", "x")], [("signature", "s", "x"), ("text", "a")], [("redacted", "d", "x")]],
+)
+def test_other_signatures_have_no_place(before: list[tuple[Any, ...]]) -> None:
+    data = encoded(STARTED, *before, ("tool_start", 0, "c", "f"), ("tool_end", 0), CALLS)
+    assert b"extra_content" not in data
+    assert b"reasoning_details" not in data
+
+
+def test_its_own_signatures_are_replayed() -> None:
+    """What was decoded here is encoded as it was, where both sides speak this protocol."""
+    detail = {"type": "reasoning.text", "signature": "sig", "index": 0}
+    hidden = {"type": "reasoning.encrypted", "data": "d"}
+    extra = {"google": {"thought_signature": "g"}}
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": extra}
+    calls = told_of(
+        {"reasoning_content": "hm"},
+        {"reasoning_details": [detail]},
+        {"reasoning_details": [hidden]},
+        {"tool_calls": [call]},
+    )
+    deltas = [choice["delta"] for document in documents(encoded(STARTED, *calls)) for choice in document["choices"]]
+    assert [delta["reasoning_details"] for delta in deltas if "reasoning_details" in delta] == [[detail], [hidden]]
+    assert [delta["tool_calls"][0].get("extra_content") for delta in deltas if "tool_calls" in delta] == [extra, None]
+
+
+def test_sources_media_and_server_tools() -> None:
+    png = Image(mime="image/png", data="aaaa")
+    calls = (
+        STARTED,
+        ("text", "abc"),
+        ("citation", Citation("x", {}, "https://a.test", "A", start=0, end=3)),
+        ("citation", Citation("x", {})),
+        ("media", png),
+        ("media", Audio(mime="audio/pcm", data="YQ==")),
+        ("media", Document(mime="application/pdf", data="aaaa")),
+        ("opaque", NAME, {"executed_tools": [1]}),
+        ("opaque", "x", {"secret": 1}),
+        STOP,
+    )
+    data = encoded(*calls)
+    deltas = [choice["delta"] for document in documents(data) for choice in document["choices"]]
+    source = {"start_index": 0, "end_index": 3, "url": "https://a.test", "title": "A"}
+    assert [delta["annotations"] for delta in deltas if "annotations" in delta] == [
+        [{"type": "url_citation", "url_citation": source}]
+    ]
+    assert [delta["images"][0]["image_url"]["url"] for delta in deltas if "images" in delta] == [
+        "data:image/png;base64,aaaa"
+    ]
+    assert [delta["executed_tools"] for delta in deltas if "executed_tools" in delta] == [[1]]
+    assert b"secret" not in data
+    audio = next(one.choices[0].delta.audio for one in sdk_chunks(data) if one.choices and one.choices[0].delta.audio)
+    assert audio.data == "YQ=="
+    assert "[document left out" in heard(sdk_chunks(data))["text"]
+
+
+@pytest.mark.parametrize(
+    "calls", [[], [STARTED], [STARTED, ("text", "a"), ("tool_start", 0, "c", "f"), ("tool_arguments", 0, "{")]]
+)
+def test_an_error_ends_the_stream(calls: list[tuple[Any, ...]]) -> None:
+    encoder = Encoder(context())
+    data = encode(encoder, [*calls, ("error", TimedOut("the upstream was silent"))])
+    assert b"[DONE]" not in data
+    assert encoder.done
+    assert isinstance(encoder.failure, TimedOut)
+    with pytest.raises(openai.APIError, match="the upstream was silent"):
+        sdk_chunks(data)
+
+
+def test_an_answer_that_ended_as_failed_is_an_error() -> None:
+    with pytest.raises(openai.APIError, match="ended its answer with an error"):
+        sdk_chunks(encoded(STARTED, ("text", "a"), ("finish", "error", None)))
+
+
+def test_an_upstreams_own_error_is_replayed() -> None:
+    raw = {"error": {"message": "m", "code": 7, "metadata": {"a": 1}}}
+    data = encoded(("error", UpstreamError("m", origin=NAME, raw={**raw, "choices": []})))
+    assert documents(data) == [raw]
+
+
+def test_keepalives_say_the_role_once() -> None:
+    encoder = Encoder(context())
+    first, second = encoder.keepalive(), encoder.keepalive()
+    rest = encode(encoder, [STARTED, ("text", "a"), STOP])
+    assert heard(sdk_chunks(first + second + rest))["text"] == "a"
+    roles = [choice["delta"].get("role") for document in documents(first + second + rest) for choice in document["choices"]]
+    assert roles == ["assistant", None, None, None]
+    assert encoder.keepalive() == b""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tap
+
+
+def tapped(*documents: Any) -> tuple[Tap, bytes]:
+    """The Tap after these payloads, and what the client got of them."""
+    tap = Tap(context())
+    out = b""
+    for payload in [one.removeprefix(b"data: ") for one in stream_of(*documents).split(b"\n\n") if one]:
+        replaced = tap.look(payload)
+        out += b"data: %b\n\n" % (payload if replaced is None else replaced)
+    return tap, out
+
+
+def test_a_good_stream_passes_as_it_is() -> None:
+    stream = (
+        chunk({"content": "a"}),
+        chunk({}, "stop"),
+        {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}},
+        "[DONE]",
+    )
+    tap, out = tapped(*stream)
+    assert out == stream_of(*stream)
+    assert tap.done
+    assert tap.usage is not None
+    assert (tap.usage.input, tap.usage.output) == (3, 1)
+    assert tap.eof() == b""
+    assert tap.keepalive() == b""
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize(
+    ("delta", "finish"),
+    [
+        ({"content": "a"}, "stop"),
+        (call_piece(index=0, id="c", type="function", function={"name": "f", "arguments": "{}"}), "tool_calls"),
+    ],
+)
+def test_a_missing_finish_is_made_up(delta: Any, finish: str, done: bool) -> None:
+    tap, out = tapped(chunk(delta), *(["[DONE]"] if done else []))
+    out += tap.eof()
+    assert out.endswith(b"data: [DONE]\n\n")
+    assert out.count(b"[DONE]") == 1
+    chunks = sdk_chunks(out)
+    assert heard(chunks)["finish"] == finish
+    assert {one.id for one in chunks} == {"up-1"}
+    assert tap.done
+
+
+def test_a_missing_done_is_added() -> None:
+    tap, _ = tapped(chunk({"content": "a"}, "stop"))
+    assert tap.eof() == b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        [],
+        [chunk({"role": "assistant"})],
+        [chunk(call_piece(index=0, function={"arguments": "{"}))],
+        [chunk({"content": "a"}, "stop"), {"choices": [{"index": 1, "delta": {}}]}],
+    ],
+)
+def test_a_stream_must_not_end_there(documents: list[Any]) -> None:
+    tap, _ = tapped(*documents)
+    with pytest.raises(Broken):
+        tap.eof()
+    assert not tap.done
+
+
+def test_an_error_is_seen_and_passes() -> None:
+    document = {"error": {"message": "slow", "code": 429}}
+    tap, out = tapped(chunk({"content": "a"}), document)
+    assert out.endswith(stream_of(document))
+    assert tap.failure is not None
+    assert tap.failure.status == 429
+    assert tap.eof() == b""
+
+
+def test_a_cut_stream_ends_as_an_error() -> None:
+    tap, out = tapped(chunk({"content": "a"}))
+    with pytest.raises(openai.APIError, match="it broke"):
+        sdk_chunks(out + tap.keepalive() + tap.fail(Broken("it broke")))
+
+
+def test_a_keepalive_is_a_chunk() -> None:
+    tap, _ = tapped()
+    assert heard(sdk_chunks(tap.keepalive())) == heard([])
+
+
+@pytest.mark.parametrize("payload", [b"x", b"[]", b"3", b'"choices"'])
+def test_what_is_no_chunk_does_not_pass(payload: bytes) -> None:
+    with pytest.raises(Malformed):
+        Tap(context()).look(payload)
+
+
+def test_the_tap_takes_any_object() -> None:
+    for changed in variations(
+        chunk(
+            call_piece(index=0, function={"name": "f", "arguments": "{}"}), "stop", error=None, usage={"prompt_tokens": 1}
+        )
+    ):
+        tap = Tap(context())
+        with contextlib.suppress(Malformed, Broken):
+            tap.look(jsontext.dumps(changed))
+            tap.eof()
+
+
+@pytest.mark.parametrize("case", recordings("openai-chat", part="stream"))
+def test_recorded_streams_pass(case: dict[str, Any]) -> None:
+    tap = Tap(context())
+    decoder = Decoder(context(), recorder := Recorder())
+    data = recorded(case)
+    decoder.feed(data)
+    for payload in [line.removeprefix(b"data: ") for line in data.splitlines() if line.startswith(b"data: ")]:
+        assert tap.look(payload) is None
+    assert tap.done
+    assert ([tap.usage] if tap.usage else []) == [usage for (usage,) in recorder.named("usage")]
