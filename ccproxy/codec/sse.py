@@ -95,6 +95,11 @@ def named_event(name: bytes, payload: bytes) -> bytes:
 def _payloads(blocks: list[bytes]) -> list[bytes]:
     found: list[bytes] = []
     for block in blocks:
+        name, line_end, data = block.partition(b"\n")
+        if (
+            line_end and name.startswith(b"event:") and b"\r" not in name
+        ):  # one line that names the event: Claude and Responses
+            block = data
         if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
             found.append(block[6:])
         elif block:
