@@ -65,7 +65,8 @@ class _Held:
 
 
 class Encoder(base.Encoder):
-    """See `base.Encoder`. message_start waits for the first block or `take`, so that it carries what is known of usage."""
+    """See `base.Encoder`. message_start waits for the first block or the end, so that it carries what is known of usage,
+    and so that an upstream which fails before it says anything can still be answered with an HTTP error."""
 
     __slots__ = ("_free_text", "_head", "_held", "_index", "_live", "_open", "_said", "_start", "_waiting")
 
@@ -83,11 +84,6 @@ class Encoder(base.Encoder):
 
     def __repr__(self) -> str:
         return f"<Encoder index={self._index} open={self._open!r} live={self._live} waiting={len(self._waiting)}>"
-
-    def take(self) -> bytes:
-        if self._start is not None:
-            self._message_start()
-        return super().take()
 
     def keepalive(self) -> bytes:
         return PING
