@@ -383,7 +383,8 @@ class Exchange:
 
     def _choose_pump(self, first: bytes) -> Pump:
         prepared = self._prepared
-        relayed = prepared is not None and prepared.relayed
+        # A stream as one JSON array is converted even to its own protocol: the client asked for events.
+        relayed = prepared is not None and prepared.relayed and not first.lstrip().startswith(b"[")
         streams = self._streams(first)
         return conversion.pump_for(self._protocol, self._upstream, self._context, relayed=relayed, streams=streams)
 
@@ -395,8 +396,7 @@ class Exchange:
             return True
         if self._prepared is None or not self._prepared.stream:
             return False
-        starts_document = first.lstrip()[:1] in (b"{", b"[", b"")
-        return not starts_document
+        return first.lstrip()[:1] not in (b"{", b"")
 
     def _advance(self, out: bytes, now: float) -> list[Action]:
         """What the pump said, before the commit: an error is answered as one, the first bytes commit."""

@@ -94,7 +94,7 @@ def _from_claude(message: Any) -> Meaning:
         text="".join(block.text for block in message.content if block.type == "text"),
         thinking="".join(block.thinking for block in message.content if block.type == "thinking"),
         calls=[Spoken(block.name, block.input, block.id) for block in message.content if block.type == "tool_use"],
-        finish=stop[message.stop_reason],
+        finish=stop.get(message.stop_reason, message.stop_reason),
         input=usage.input_tokens + (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0),
         output=usage.output_tokens,
     )
@@ -139,7 +139,7 @@ def _openai_messages(scenario: str) -> list[dict[str, Any]]:
         return [system, {"role": "user", "content": [image, {"type": "text", "text": QUESTION}]}]
     messages: list[dict[str, Any]] = [system, {"role": "user", "content": QUESTION}]
     if scenario == "result":
-        function = {"name": "get_weather", "arguments": json.dumps(WEATHER)}
+        function = {"name": "get_weather", "arguments": json.dumps(WEATHER, ensure_ascii=False)}
         call = {"id": "call_1", "type": "function", "function": function}
         messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
         messages.append({"role": "tool", "tool_call_id": "call_1", "content": "sunny"})
@@ -155,8 +155,8 @@ def _from_openai(completion: Any, thinking: str | None = None) -> Meaning:
         thinking=said if thinking is None else thinking,
         calls=[Spoken(c.function.name, json.loads(c.function.arguments), c.id) for c in message.tool_calls or []],
         finish=choice.finish_reason,
-        input=completion.usage.prompt_tokens,
-        output=completion.usage.completion_tokens,
+        input=completion.usage.prompt_tokens if completion.usage else 0,
+        output=completion.usage.completion_tokens if completion.usage else 0,
     )
 
 
@@ -198,7 +198,7 @@ def _responses_input(scenario: str) -> list[dict[str, Any]]:
         return [{"role": "user", "content": [image, {"type": "input_text", "text": QUESTION}]}]
     items: list[dict[str, Any]] = [{"role": "user", "content": QUESTION}]
     if scenario == "result":
-        arguments = json.dumps(WEATHER)
+        arguments = json.dumps(WEATHER, ensure_ascii=False)
         items.append({"type": "function_call", "call_id": "call_1", "name": "get_weather", "arguments": arguments})
         items.append({"type": "function_call_output", "call_id": "call_1", "output": "sunny"})
     return items
@@ -209,14 +209,14 @@ def _from_responses(response: Any) -> Meaning:
     thoughts = [part.text for item in response.output if item.type == "reasoning" for part in item.summary]
     finish = "tool_calls" if calls else "stop"
     if response.status == "incomplete":
-        finish = {"max_output_tokens": "length"}[response.incomplete_details.reason]
+        finish = {"max_output_tokens": "length"}.get(response.incomplete_details.reason, "content_filter")
     return Meaning(
         text=response.output_text,
         thinking="".join(thoughts),
         calls=[Spoken(item.name, json.loads(item.arguments), item.call_id) for item in calls],
         finish=finish,
-        input=response.usage.input_tokens,
-        output=response.usage.output_tokens,
+        input=response.usage.input_tokens if response.usage else 0,
+        output=response.usage.output_tokens if response.usage else 0,
     )
 
 
@@ -264,6 +264,9 @@ def _gemini_contents(scenario: str) -> list[Any]:
     return contents
 
 
+_NO_USAGE = google.genai.types.GenerateContentResponseUsageMetadata()
+
+
 def _from_gemini(chunks: list[Any]) -> Meaning:
     parts = [
         part
@@ -271,10 +274,10 @@ def _from_gemini(chunks: list[Any]) -> Meaning:
         for candidate in chunk.candidates or []
         for part in (candidate.content.parts if candidate.content else None) or []
     ]
-    usage = next(chunk.usage_metadata for chunk in reversed(chunks) if chunk.usage_metadata)
+    usage = next((chunk.usage_metadata for chunk in reversed(chunks) if chunk.usage_metadata), _NO_USAGE)
     reasons = [c.finish_reason.value for chunk in chunks for c in chunk.candidates or [] if c.finish_reason]
     calls = [part.function_call for part in parts if part.function_call]
-    finish = {"STOP": "tool_calls" if calls else "stop", "MAX_TOKENS": "length"}[reasons[-1]]
+    finish = {"STOP": "tool_calls" if calls else "stop", "MAX_TOKENS": "length"}.get(reasons[-1], reasons[-1])
     return Meaning(
         text="".join(part.text for part in parts if part.text and not part.thought),
         thinking="".join(part.text for part in parts if part.text and part.thought),

@@ -1,0 +1,452 @@
+"""One request's life, as scripts: what the runtime says on the left, what it is told on the right."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ccproxy.errors import Broken, NotFound, TooLarge, Unreachable
+from ccproxy.exchange import (
+    Action,
+    Commit,
+    Dial,
+    Endpoint,
+    Exchange,
+    Finished,
+    Patience,
+    Plan,
+    Reply,
+    Write,
+)
+from ccproxy.model import Context, Target
+from ccproxy.protocols import PROTOCOLS
+from ccproxy.protocols.base import Call
+from tests.fakes.meaning import SCENARIOS
+from tests.fakes.wires import ANSWERS, CONTENT_TYPES, STREAMS
+
+TEXT = SCENARIOS["text"]
+REQUESTS: dict[str, dict[str, Any]] = {
+    "openai": {"model": "alias", "messages": [{"role": "user", "content": "hi"}]},
+    "responses": {"model": "alias", "input": "hi"},
+    "claude": {"model": "alias", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]},
+    "gemini": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+    "ollama": {"model": "alias", "messages": [{"role": "user", "content": "hi"}]},
+}
+SSE = [("content-type", "text/event-stream")]
+JSON = [("content-type", "application/json")]
+
+
+class Playbook:
+    """Drives an Exchange as a runtime would, and keeps what it was told."""
+
+    def __init__(self, client: str, upstream: str, stream: bool = True, asked: str = "auto", **patience: float) -> None:
+        self.client, self.upstream, self.stream, self.asked = client, upstream, stream, asked
+        self.patience = Patience(**patience)
+        self.context = Context(client=client, upstream="", id="0" * 24, created=1)
+        call = Call(model="alias" if client == "gemini" else "", stream=stream if client == "gemini" else None)
+        call = Call(model=call.model, stream=call.stream, query={"alt": "sse"})
+        headers = [("x-api-key", "client-secret"), ("anthropic-version", "2023-06-01"), ("cookie", "c")]
+        self.exchange = Exchange(PROTOCOLS[client], self.context, call, self.route, headers)
+        self.exchange.begin(0.0)
+        self.sent = b""
+        self.actions: list[Action] = []
+
+    def route(self, model: str) -> Plan:
+        if model != "alias":
+            raise NotFound(f"no model {model}")
+        target = Target(protocol=self.upstream, model="up-model", provider="p", host="up.example", stream=self.asked)
+        return Plan(
+            protocol=PROTOCOLS[self.upstream],
+            target=target,
+            endpoint=Endpoint(scheme="https", host="up.example", port=443),
+            prefix="/base",
+            headers=[("authorization", "Bearer upstream-secret")],
+            patience=self.patience,
+        )
+
+    def take(self, actions: list[Action]) -> list[str]:
+        self.actions += actions
+        for action in actions:
+            if isinstance(action, (Commit, Write)):
+                self.sent += action.data
+            if isinstance(action, Reply):
+                self.sent += action.body
+        return [type(action).__name__ for action in actions]
+
+    def body(self, document: Any = None) -> list[str]:
+        if document is None:
+            document = dict(REQUESTS[self.client])
+            if self.client != "gemini":
+                document["stream"] = self.stream
+        data = document if isinstance(document, bytes) else json.dumps(document).encode()
+        return self.take(self.exchange.body(data, 1.0))
+
+    def head(self, status: int = 200, headers: list[tuple[str, str]] | None = None, now: float = 2.0) -> list[str]:
+        if headers is None:
+            headers = [("content-type", CONTENT_TYPES[self.upstream])]
+        return self.take(self.exchange.upstream_head(status, headers, now))
+
+    def bytes(self, data: bytes, now: float = 2.0) -> list[str]:
+        return self.take(self.exchange.upstream_bytes(data, now))
+
+    def eof(self, now: float = 3.0) -> list[str]:
+        return self.take(self.exchange.upstream_eof(now))
+
+    def pump(self, data: bytes) -> None:
+        self.sent += self.exchange.pump(data)
+
+    def ended(self) -> list[str]:
+        return self.take(self.exchange.ended(3.0))
+
+    @property
+    def dial(self) -> Dial:
+        return next(action for action in self.actions if isinstance(action, Dial))
+
+    @property
+    def reply(self) -> Reply:
+        return next(action for action in self.actions if isinstance(action, Reply))
+
+    @property
+    def record(self) -> Any:
+        last = self.actions[-1]
+        assert isinstance(last, Finished)
+        return last.record
+
+
+def pieces(upstream: str) -> tuple[bytes, bytes]:
+    """A stream, cut behind its first record."""
+    stream = STREAMS[upstream](TEXT)
+    end = b"\n" if upstream == "ollama" else b"\r\n\r\n" if upstream == "gemini" else b"\n\n"
+    cut = stream.index(end) + len(end)
+    return stream[:cut], stream[cut:]
+
+
+PAIRS = [(client, upstream) for client in PROTOCOLS for upstream in PROTOCOLS]
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_a_stream_commits_with_its_first_event_and_ends_with_its_last(client: str, upstream: str) -> None:
+    play = Playbook(client, upstream)
+    assert play.body() == ["Dial"]
+    assert play.head() == []
+    first, rest = pieces(upstream)
+    told = play.bytes(first)
+    assert told in (["Commit"], [])  # some first records (an empty delta) say nothing to some clients
+    if told:
+        assert play.sent
+        play.pump(rest)
+        told = play.ended() if play.exchange.done else play.eof()  # Gemini's streams have no end but the body's
+        assert told[-3:] == ["End", "Release", "Finished"]
+    else:
+        assert play.bytes(rest) == ["Commit", "End", "Release", "Finished"] or play.eof()[-1] == "Finished"
+    assert (play.record.usage.input, play.record.usage.output) == (TEXT.input, TEXT.output)
+    assert play.record.status == 200
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_a_whole_answer_is_a_reply(client: str, upstream: str) -> None:
+    play = Playbook(client, upstream, stream=False)
+    play.body()
+    play.head(headers=JSON)
+    assert play.bytes(json.dumps(ANSWERS[upstream](TEXT)).encode()) == []
+    assert play.eof() == ["Reply", "Release", "Finished"]
+    assert TEXT.text in json.dumps(json.loads(play.sent), ensure_ascii=False).replace('\\"', '"').replace("\\n", "\n")
+    assert play.record.usage.output == TEXT.output
+
+
+def test_the_dial_says_where_and_with_whose_key() -> None:
+    play = Playbook("claude", "openai")
+    play.body()
+    dial = play.dial
+    assert (dial.endpoint.host, dial.method, dial.target) == ("up.example", "POST", "/base/chat/completions")
+    headers = dict(dial.headers)
+    assert headers["authorization"] == "Bearer upstream-secret"
+    assert headers["accept-encoding"] == "identity"
+    assert "client-secret" not in str(dial.headers)
+    assert "cookie" not in headers
+    assert "anthropic-version" not in headers
+    assert json.loads(dial.body)["model"] == "up-model"
+    assert "secret" not in repr(dial)
+
+
+def test_what_belongs_to_the_protocol_passes_on_the_same_protocol() -> None:
+    play = Playbook("claude", "claude")
+    play.body()
+    assert dict(play.dial.headers)["anthropic-version"] == "2023-06-01"
+
+
+@pytest.mark.parametrize("protocol", list(PROTOCOLS))
+def test_same_protocol_bytes_pass_untouched_but_for_the_model(protocol: str) -> None:
+    play = Playbook(protocol, protocol)
+    raw = json.dumps({"unknown": {"model": "x"}, **REQUESTS[protocol], "stream": True}, indent=1).encode()
+    play.body(raw)
+    assert play.dial.body == raw.replace(b'"alias"', b'"up-model"')
+    stream = STREAMS[protocol](TEXT)
+    play.head()
+    play.bytes(stream[:50])
+    for at in range(50, len(stream)):
+        piece = stream[at : at + 1]
+        if play.exchange.state == "committed":
+            play.pump(piece)
+        else:
+            play.bytes(piece)
+    expected = stream.replace(b'"model": "up"', b'"model":"alias"')
+    untouched = play.sent.replace(b'"model": "up"', b'"model":"alias"')
+    assert untouched.replace(b'": ', b'":').replace(b", ", b",") == expected.replace(b'": ', b'":').replace(b", ", b",")
+
+
+@pytest.mark.parametrize("protocol", ["claude", "responses"])
+def test_answers_that_carry_the_model_once_name_the_clients(protocol: str) -> None:
+    play = Playbook(protocol, protocol)
+    play.body()
+    play.head()
+    play.bytes(STREAMS[protocol](TEXT))
+    assert b'"alias"' in play.sent
+    assert b'"up"' not in play.sent
+    whole = Playbook(protocol, protocol, stream=False)
+    whole.body()
+    whole.head(headers=JSON)
+    whole.bytes(json.dumps(ANSWERS[protocol](TEXT)).encode())
+    whole.eof()
+    assert json.loads(whole.sent)["model"] == "alias"
+
+
+@pytest.mark.parametrize("client", list(PROTOCOLS))
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"{nope", id="no JSON"),
+        pytest.param(b"[1]", id="no object"),
+        pytest.param(b'{"model":"alias"}', id="no messages"),
+        pytest.param(b'{"model":"alias","messages":5,"input":5,"contents":5}', id="messages of the wrong type"),
+        pytest.param(b'{"model":"other","messages":[],"input":"x","contents":[]}', id="unknown model"),
+        pytest.param(b'{"messages":[],"input":"x","contents":5}', id="no model"),
+        pytest.param(b"\xff\xfe", id="no text"),
+    ],
+)
+def test_a_bad_body_is_answered_without_an_upstream(client: str, body: bytes) -> None:
+    play = Playbook(client, "openai" if client != "openai" else "claude")
+    if client == "gemini" and b"other" in body:
+        pytest.skip("Gemini's model stands in the path")
+    assert play.body(body) == ["Reply", "Finished"]
+    assert play.reply.status in (400, 404)
+    assert "error" in json.loads(play.reply.body)
+
+
+def test_a_body_that_did_not_arrive_is_answered() -> None:
+    play = Playbook("claude", "openai")
+    assert play.take(play.exchange.body_failed(TooLarge("too large"), 1.0)) == ["Reply", "Finished"]
+    assert play.reply.status == 413
+
+
+@pytest.mark.parametrize("client", list(PROTOCOLS))
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (429, b'{"error":{"message":"slow down"}}', "slow down"),
+        (500, b"<html><body><h1>Oh no</h1></body></html>", "Oh no"),
+        (503, b"plain words", "plain words"),
+        (404, b'{"detail":"not here"}', "not here"),
+        (400, b"", "400"),
+    ],
+)
+def test_an_upstreams_refusal_keeps_its_status(client: str, status: int, body: bytes, message: str) -> None:
+    play = Playbook(client, "openai" if client != "openai" else "claude")
+    play.body()
+    play.head(status, [("retry-after", "7"), ("x-request-id", "r1")])
+    assert play.bytes(body) == []
+    assert play.eof() == ["Reply", "Release", "Finished"]
+    assert play.reply.status == status
+    assert message in play.reply.body.decode()
+    assert dict(play.reply.headers)["retry-after"] == "7"
+    assert dict(play.reply.headers)["x-request-id"] == "r1"
+
+
+def test_a_redirect_is_no_answer() -> None:
+    play = Playbook("claude", "openai")
+    play.body()
+    play.head(302, [("location", "https://elsewhere.example/?key=k")])
+    assert play.eof() == ["Reply", "Release", "Finished"]
+    assert play.reply.status == 502
+    assert b"elsewhere" not in play.reply.body
+
+
+@pytest.mark.parametrize("client", list(PROTOCOLS))
+def test_no_connection_is_a_bad_gateway(client: str) -> None:
+    play = Playbook(client, "claude")
+    play.body()
+    assert play.take(play.exchange.upstream_failed(Unreachable("refused"), 2.0)) == ["Reply", "Abort", "Finished"]
+    assert play.reply.status == 502
+    assert b"refused" in play.reply.body
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_an_error_as_first_event_is_an_http_error(client: str, upstream: str) -> None:
+    errors = {
+        "openai": b'data: {"error":{"message":"overloaded","type":"server_error"}}\n\n',
+        "responses": b'data: {"type":"error","code":"server_is_overloaded","message":"overloaded","param":null}\n\n',
+        "claude": b'data: {"type":"error","error":{"type":"overloaded_error","message":"overloaded"}}\n\n',
+        "gemini": b'data: {"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}\n\n',
+        "ollama": b'{"error":"overloaded"}\n',
+    }
+    play = Playbook(client, upstream)
+    play.body()
+    play.head()
+    assert play.bytes(errors[upstream]) == ["Reply", "Abort", "Finished"]
+    assert play.reply.status >= 429
+    assert b"overloaded" in play.reply.body
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_a_cut_stream_ends_in_the_clients_error(client: str, upstream: str) -> None:
+    play = Playbook(client, upstream)
+    play.body()
+    play.head()
+    stream = STREAMS[upstream](TEXT)
+    play.bytes(stream[: len(stream) * 2 // 3])
+    assert play.exchange.state == "committed"
+    told = play.take(play.exchange.upstream_failed(Broken("the connection was cut"), 3.0))
+    assert told == ["Write", "End", "Abort", "Finished"]
+    assert b"the connection was cut" in play.sent
+    assert play.record.error is not None
+
+
+def test_malformed_bytes_in_mid_stream_end_it() -> None:
+    play = Playbook("claude", "openai")
+    play.body()
+    play.head()
+    first, _ = pieces("openai")
+    play.bytes(first + b'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n')
+    play.pump(b"data: {nope\n\n")
+    assert play.exchange.done
+    assert play.ended() == ["End", "Abort", "Finished"]
+    assert b"event: error" in play.sent
+
+
+def test_an_empty_stream_is_a_failure() -> None:
+    play = Playbook("claude", "openai")
+    play.body()
+    play.head()
+    assert play.eof() == ["Reply", "Abort", "Finished"]
+    assert play.reply.status == 502
+
+
+def test_after_hold_the_head_goes_out_and_the_choice_is_final() -> None:
+    play = Playbook("claude", "openai", hold=10.0)
+    play.body()
+    assert play.take(play.exchange.tick(5.0)) == []
+    assert play.take(play.exchange.tick(11.5)) == ["Commit"]
+    assert b"ping" in play.sent
+    play.head(500, now=12.0)
+    play.pump(b"oh no")
+    assert play.eof(now=13.0) == ["Write", "End", "Release", "Finished"]
+    assert b"event: error" in play.sent
+    assert b"oh no" in play.sent
+
+
+def test_after_hold_a_stream_goes_on() -> None:
+    play = Playbook("claude", "openai", hold=10.0)
+    play.body()
+    play.take(play.exchange.tick(11.5))
+    play.head(now=12.0)
+    play.pump(STREAMS["openai"](TEXT))
+    assert play.exchange.done
+    assert play.ended() == ["End", "Release", "Finished"]
+    assert play.sent.count(b"event: message_start") == 1
+    assert b"event: message_stop" in play.sent
+
+
+def test_an_idle_stream_is_kept_alive_and_then_given_up() -> None:
+    play = Playbook("claude", "openai", keepalive=15.0, idle=60.0, hold=100.0)
+    play.body()
+    play.head()
+    play.bytes(STREAMS["openai"](TEXT)[:400])
+    play.take(play.exchange.tick(3.0))
+    before = play.sent
+    assert play.take(play.exchange.tick(10.0)) == []
+    assert play.take(play.exchange.tick(20.0)) == ["Write"]
+    assert play.sent.removeprefix(before) == b'event: ping\ndata: {"type": "ping"}\n\n'
+    assert play.take(play.exchange.tick(64.0)) == ["Write", "End", "Abort", "Finished"]
+    assert b"nothing for 60 s" in play.sent
+
+
+def test_an_upstream_that_never_answers_times_out() -> None:
+    play = Playbook("openai", "claude", stream=False, first_byte=30.0)
+    play.body()
+    play.take(play.exchange.tick(2.0))
+    assert play.take(play.exchange.tick(20.0)) == []
+    assert play.take(play.exchange.tick(33.0)) == ["Reply", "Abort", "Finished"]
+    assert play.reply.status == 504
+
+
+@pytest.mark.parametrize("phase", ["dialled", "answering", "committed"])
+def test_a_client_that_goes_away_takes_the_upstream_with_it(phase: str) -> None:
+    play = Playbook("claude", "openai")
+    play.body()
+    if phase != "dialled":
+        play.head()
+    if phase == "committed":
+        play.bytes(STREAMS["openai"](TEXT)[:400])
+    assert play.exchange.state == phase
+    assert play.take(play.exchange.client_gone(4.0)) == ["Abort", "Finished"]
+    assert play.record.cancelled
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_an_upstream_that_only_streams_serves_a_whole_answer(client: str, upstream: str) -> None:
+    play = Playbook(client, upstream, stream=False, asked="always")
+    play.body()
+    play.head()
+    play.bytes(STREAMS[upstream](TEXT))
+    if not isinstance(play.actions[-1], Finished):
+        play.eof()
+    assert json.loads(play.sent)
+    assert play.record.usage.output == TEXT.output
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_an_upstream_that_never_streams_serves_a_stream(client: str, upstream: str) -> None:
+    play = Playbook(client, upstream, asked="never")
+    play.body()
+    play.head(headers=JSON)
+    play.bytes(json.dumps(ANSWERS[upstream](TEXT)).encode())
+    assert play.eof() == ["Commit", "End", "Release", "Finished"]
+    assert dict(play.actions[-4].headers)["content-type"] == PROTOCOLS[client].chat.stream_type(play.context)
+
+
+@pytest.mark.parametrize("headers", [[], JSON, [("content-type", "text/plain")]])
+def test_a_stream_is_known_by_its_bytes_where_its_type_is_wrong(headers: list[tuple[str, str]]) -> None:
+    play = Playbook("claude", "openai")
+    play.body()
+    play.head(headers=headers)
+    play.bytes(STREAMS["openai"](TEXT))
+    assert b"event: message_stop" in play.sent
+
+
+def test_a_whole_answer_to_a_stream_request_is_served_as_a_stream() -> None:
+    play = Playbook("claude", "openai")
+    play.body()
+    play.head(headers=JSON)
+    play.bytes(json.dumps(ANSWERS["openai"](TEXT)).encode())
+    assert play.eof() == ["Commit", "End", "Release", "Finished"]
+    assert b"event: message_stop" in play.sent
+
+
+def test_an_error_document_with_status_200_is_an_error() -> None:
+    play = Playbook("claude", "openai", stream=False)
+    play.body()
+    play.head(headers=JSON)
+    play.bytes(b'{"error":{"message":"quota"}}')
+    assert play.eof() == ["Reply", "Abort", "Finished"]
+    assert play.reply.status == 502
+    assert b"quota" in play.reply.body
+
+
+def test_repr_shows_the_state() -> None:
+    play = Playbook("claude", "openai")
+    assert "receiving claude->?" in repr(play.exchange)
+    play.body()
+    assert "dialled claude->p" in repr(play.exchange)

@@ -1,0 +1,90 @@
+"""Recorded provider streams as upstreams (`CCPROXY_RECORDINGS`, see `tests/tools.py`).
+
+Behind a real ccproxy process each is read by every protocol's official SDK; and at every cut each gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccproxy.convert import StreamConverter, new_context
+from tests.fakes.clients import CLIENTS, Refused
+from tests.fakes.server import Asked, Scripted, Upstream, ccproxy_process, config_for, free_port
+from tests.fakes.wires import CONTENT_TYPES
+from tests.tools import cuts, recorded, recordings
+
+FOLDERS = ("openai-chat", "openai-responses", "claude", "gemini", "ollama", "errors", "malformed")
+PROTOCOLS = {
+    "openai-chat": "openai",
+    "openai-responses": "responses",
+    "claude": "claude",
+    "gemini": "gemini",
+    "ollama": "ollama",
+}
+CASES = recordings(*FOLDERS)
+FAILURES = ("errors", "malformed")
+"""Folders whose recordings are failures: the SDK has to say so, in an error of its own kind."""
+
+
+def protocol_of(case: dict[str, Any]) -> str:
+    return PROTOCOLS[case["protocol"]]
+
+
+def model_of(case: dict[str, Any]) -> str:
+    """The model's name that asks for the case; names alone occur in two folders."""
+    return f"{case['dir']}--{case['name']}"
+
+
+def _script(asked: Asked, model: str) -> Scripted:
+    case = next(param.values[0] for param in CASES if model_of(param.values[0]) == model)
+    stream = recorded(case)
+    kind = "application/json" if case.get("stream_format") == "json-array" else CONTENT_TYPES[protocol_of(case)]
+    return Scripted(200, kind, [stream[i : i + 1000] for i in range(0, len(stream), 1000)])
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("ccproxy")
+    port = free_port()
+    with Upstream(_script).running() as upstream, ccproxy_process(config_for(upstream.port, port), folder, port) as at:
+        yield at
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+@pytest.mark.parametrize("case", CASES)
+def test_the_sdk_reads_it(case: dict[str, Any], client: str, address: str) -> None:
+    """No SDK error for a good recording; for a failure, an error of the SDK's own kind or a good answer, never a crash."""
+    try:
+        understood = CLIENTS[client](f"{address}/to-{protocol_of(case)}", model_of(case), True)
+    except Refused:
+        if case["dir"] not in FAILURES:
+            raise
+    else:
+        assert understood.finish
+
+
+def _converted(client: str, upstream: str, pieces: list[bytes]) -> bytes:
+    context = new_context(client=client, upstream=upstream, model="asked", stream=True)
+    context.id, context.created = "0" * 24, 1
+    stream = StreamConverter(context)
+    return b"".join([*map(stream.feed, pieces), stream.close()])
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+@pytest.mark.parametrize("case", CASES)
+def test_every_cut_gives_the_same_bytes(case: dict[str, Any], client: str) -> None:
+    stream = recorded(case)
+    whole = _converted(client, protocol_of(case), [stream])
+    assert whole
+    assert all(_converted(client, protocol_of(case), pieces) == whole for pieces in cuts(stream))
+
+
+def test_the_index_names_every_protocol() -> None:
+    if CASES[0].values[0] is None:
+        pytest.skip("no recorded traffic: set CCPROXY_RECORDINGS to its folder")
+    assert {protocol_of(param.values[0]) for param in CASES} == set(CLIENTS), json.dumps(PROTOCOLS)
