@@ -363,7 +363,7 @@ def test_an_idle_stream_is_kept_alive_and_then_given_up() -> None:
     play = Playbook("claude", "openai", keepalive=15.0, idle=60.0, hold=100.0)
     play.body()
     play.head()
-    play.bytes(STREAMS["openai"](TEXT)[:400])
+    play.bytes(STREAMS["openai"](TEXT)[:700])
     play.take(play.exchange.tick(3.0))
     before = play.sent
     assert play.take(play.exchange.tick(10.0)) == []
@@ -389,7 +389,7 @@ def test_a_client_that_goes_away_takes_the_upstream_with_it(phase: str) -> None:
     if phase != "dialled":
         play.head()
     if phase == "committed":
-        play.bytes(STREAMS["openai"](TEXT)[:400])
+        play.bytes(STREAMS["openai"](TEXT)[:700])
     assert play.exchange.state == phase
     assert play.take(play.exchange.client_gone(4.0)) == ["Abort", "Finished"]
     assert play.record.cancelled

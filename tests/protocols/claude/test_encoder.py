@@ -170,10 +170,11 @@ def test_message_start_says_what_is_known_of_the_input() -> None:
     encoder = Encoder(context(upstream=NAME))
     encoder.start("msg_theirs", "claude-stub", 0)
     encoder.usage(Usage(20, 1, 5, 3))
-    event = json.loads(encoder.take().partition(b"data: ")[2])
+    assert encoder.take() == b""
+    encoder.text("Hi")
+    event = json.loads(encoder.take().partition(b"data: ")[2].partition(b"\n\n")[0])
     assert event["message"]["id"] == "msg_theirs"
     assert event["message"]["usage"]["input_tokens"] == 12
-    assert encoder.take() == b""
 
 
 def test_a_silent_answer_has_an_empty_text_block() -> None:
