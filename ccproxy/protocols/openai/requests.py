@@ -210,7 +210,7 @@ def write_request(request: Request, target: Target, context: Context) -> Outgoin
     document |= _write_answer_options(request)
     document |= _write_sampling(request.sampling, target, extras.shape)
     document |= _write_stream(request, context, extras.fields)
-    rest = {key: value for key, value in extras.fields.items() if key != "stream_options" or request.stream}
+    rest = {key: value for key, value in extras.fields.items() if key != "stream_options" or request.stream or not value}
     return Outgoing(path=path(target, request.stream), document=with_rest(document, rest))
 
 
