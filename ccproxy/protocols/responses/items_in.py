@@ -252,7 +252,7 @@ def _read_reasoning(item: Fields) -> Message:
     elif origin != NAME and signature.startswith(REDACTED):
         part = Reasoning(redacted=signature.removeprefix(REDACTED), origin=origin)
     else:
-        part = Reasoning(text, signature=signature, origin=origin if signature else "")
+        part = Reasoning(text, signature=signature, origin=origin if encrypted else "")
     return Message("assistant", [part])
 
 

@@ -104,8 +104,8 @@ def _write_turn(message: Message, scope: Scope) -> list[Item]:
     return [*items, {**typed, "role": role, "content": content, **fields}]
 
 
-def _is_own(message: Message) -> bool:
-    return message.extras is not None and message.extras.origin == NAME
+def _is_own(said: Message | Part) -> bool:
+    return said.extras is not None and said.extras.origin == NAME
 
 
 def _is_item(part: Part) -> bool:
@@ -127,7 +127,7 @@ def _write_assistant(message: Message, scope: Scope) -> list[Item]:
     items: list[Item] = []
     content: list[JSON] | None = None  # of the message item that is open
     for number, part in enumerate(message.parts):
-        if _is_item(part) or type(part) in _ITEMS:
+        if type(part) in _ITEMS and "content" not in own_shape(part.extras):
             item = _ITEMS[type(part)](part, message.parts[number + 1 :], scope)
             if item is not None:
                 items.append(item)
@@ -154,7 +154,7 @@ def _message_item(first: Part, content: list[JSON]) -> Item:
 def _write_call(call: ToolCall, rest: Sequence[Part], scope: Scope) -> Item:
     fields = own_fields(call.extras)
     custom = call.kind == "custom"
-    said = isinstance(call.arguments, str) and (custom or fields)
+    said = isinstance(call.arguments, str) and (custom or _is_own(call))
     namespace = fields.get("namespace")
     name = call.name.removeprefix(f"{namespace}__") if isinstance(namespace, str) else scope.tool_name(call.name)
     return {
