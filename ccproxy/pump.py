@@ -97,28 +97,24 @@ class Converter(Pump):
 
 class Relay(Pump):
     """Stream to stream of one protocol: complete records pass as the bytes they came in, a Tap looks at each. An incomplete
-    record waits, so that a cut stream still ends in an error that the client can read."""
+    record waits, so that a cut stream still ends in an error that the client can read. `failure` is set once the upstream
+    has reported one; what it says after that still passes (Responses' `error` is followed by `response.failed`)."""
 
     def __init__(self, chat: Chat, context: Context) -> None:
+        self._make_reader = chat.reader
         self._reader = chat.reader()
         self._tap = chat.tap(context)
         self._record_end = chat.record_end
-        self._held = b""
+        self._held = bytearray()  # of a record that is not complete
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
             return b""
         try:
             payloads = self._reader.feed(data)
-            held = self._held + data if self._held else data
-            whole = len(held) - self._reader.pending
-            self._held = held[whole:]
-            passed = self._look(payloads, held[:whole])
         except UpstreamError as error:
             return self.fail(error)
-        if self._tap.done or self._tap.failure:
-            self._settle()
-        return passed
+        return self._pass(payloads, self._complete(data))
 
     def eof(self) -> bytes:
         if self.done:
@@ -127,8 +123,10 @@ class Relay(Pump):
         try:
             payloads = self._reader.eof()
             if payloads:  # the last record came without its end
-                last = self._look(payloads, self._held.rstrip() + self._record_end)
-            if not (self._tap.done or self._tap.failure):
+                last = self._pass(payloads, bytes(self._held).rstrip() + self._record_end)
+            if self.done:
+                return last
+            if not self.failure:
                 last += self._tap.eof()
         except UpstreamError as error:
             return last + self.fail(error)
@@ -136,24 +134,65 @@ class Relay(Pump):
         return last
 
     def fail(self, error: CcproxyError) -> bytes:
-        last = b"" if self.done else self._tap.fail(error)
+        last = b"" if self.done or self._tap.failure else self._tap.fail(error)
         self._settle()
         self.failure = self.failure or error
         return last
 
     def keepalive(self) -> bytes:
-        return b"" if self.done else self._tap.keepalive()
+        return b"" if self.done or self.failure else self._tap.keepalive()
 
-    def _look(self, payloads: list[bytes], raw: bytes) -> bytes:
-        look = self._tap.look
-        for payload in payloads:
-            changed = look(payload)
-            if changed is not None:
-                raw = raw.replace(payload, changed, 1)
-        return raw
+    def _complete(self, data: bytes) -> bytes:
+        """What is held and `data`, up to the end of the last complete record."""
+        pending = self._reader.pending
+        if not pending and not self._held:
+            return data
+        self._held += data
+        whole = len(self._held) - pending
+        complete = bytes(self._held[:whole])
+        del self._held[:whole]
+        return complete
+
+    def _pass(self, payloads: list[bytes], raw: bytes) -> bytes:
+        """Shows the records to the tap. `raw`, which holds them, comes back as far as the stream goes, with the tap's
+        changes; any cut of the stream into reads gives the same bytes."""
+        tap = self._tap
+        passed: list[bytes] = []
+        settled = 0  # records whose bytes are in `passed`
+        for number, payload in enumerate(payloads):
+            try:
+                changed = tap.look(payload)
+            except UpstreamError as error:
+                return b"".join([*passed, self._split(raw, number - settled)[0], self.fail(error)])
+            if changed is not None or tap.done:
+                before, raw = self._split(raw, number - settled)
+                record, raw = self._split(raw, 1)
+                passed += before, record if changed is None else record.replace(payload, changed, 1)
+                settled = number + 1
+            if tap.done:
+                self._settle()
+                return _whole_line(b"".join(passed))
+        self.failure = tap.failure
+        return b"".join([*passed, raw]) if passed else raw
+
+    def _split(self, raw: bytes, count: int) -> tuple[bytes, bytes]:
+        """`raw` cut behind its first `count` records. Done for the few records of a stream that need it."""
+        reader = self._make_reader()
+        end = found = 0
+        for line in raw.splitlines(keepends=True):
+            if found >= count:
+                break
+            found += len(reader.feed(line))
+            end += len(line)
+        return raw[:end], raw[end:]
 
     def _settle(self) -> None:
         self.done, self.failure, self.usage = True, self._tap.failure, self._tap.usage
+
+
+def _whole_line(data: bytes) -> bytes:
+    """A record is complete at a CR; the LF that may belong to it is not waited for."""
+    return data + b"\n" if data.endswith(b"\r") else data
 
 
 class Gatherer(Pump):
@@ -163,10 +202,14 @@ class Gatherer(Pump):
         self._collector = Collector()
         self._decoder = upstream.decoder(context, staged(self._collector, stages))
         self._client, self._context = client, context
+        self._taken = 0
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
             return b""
+        self._taken += len(data)
+        if self._taken > LONGEST_ANSWER:
+            return self.fail(_too_long())
         try:
             self._decoder.feed(data)
         except UpstreamError as error:
@@ -196,10 +239,10 @@ class Folder(Pump):
         self._gathered = bytearray()
 
     def feed(self, data: bytes) -> bytes:
+        if self.done:
+            return b""
         self._gathered += data
-        if len(self._gathered) > LONGEST_ANSWER:
-            return self.fail(Malformed(f"the upstream's answer is larger than {LONGEST_ANSWER} bytes"))
-        return b""
+        return self.fail(_too_long()) if len(self._gathered) > LONGEST_ANSWER else b""
 
     def eof(self) -> bytes:
         if self.done:
@@ -209,12 +252,23 @@ class Folder(Pump):
         except UpstreamError as error:
             return self.fail(error)
 
+    def fail(self, error: CcproxyError) -> bytes:
+        super().fail(error)
+        if not self._context.stream:
+            return b""
+        encoder = self._client.encoder(self._context)
+        encoder.error(error)
+        return encoder.take()
+
+    def keepalive(self) -> bytes:
+        return self._client.encoder(self._context).keepalive() if self._context.stream and not self.done else b""
+
     def _convert(self, document: dict[str, JSON]) -> bytes:
         if self._context.stream:
             encoder = self._client.encoder(self._context)
             self._upstream.read_answer(document, self._context, staged(encoder, self._stages))
             self.done, self.failure, self.usage = True, encoder.failure, encoder.totals
-            return b"" if self.failure else encoder.take()
+            return encoder.take()
         collector = Collector()
         self._upstream.read_answer(document, self._context, staged(collector, self._stages))
         self.done, self.failure, self.usage = True, collector.failure, collector.answer.usage
@@ -246,6 +300,10 @@ class Carrier(Folder):
         except UpstreamError as error:
             self._context.note(f"the answer could not be read for its usage: {error.message}")
         return collector.answer.usage
+
+
+def _too_long() -> Malformed:
+    return Malformed(f"the upstream's answer is larger than {LONGEST_ANSWER} bytes")
 
 
 def staged(sink: Sink, stages: Sequence[type[Stage]]) -> Sink:
