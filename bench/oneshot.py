@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 ROUNDS = 200
 BURSTS = 20
@@ -42,8 +43,7 @@ class FakeUpstream(asyncio.Protocol):
     """Answers every request with a stream: two words, or, for the model `burst`, CHUNKS words of one write each."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:
@@ -75,8 +75,7 @@ class HttpxProxy(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -210,6 +209,7 @@ def main() -> None:
         config.write_text(
             f'[server]\nport = {ccproxy}\n[log]\nlevel = "warning"\n'
             f'[providers.up]\nprotocol = "openai"\nbase_url = "http://127.0.0.1:{upstream}/v1"\n'
+            '[groups.default.models]\ntwo = "up/two"\nburst = "up/burst"\n'
         )
         serve = ("-m", "ccproxy", "serve", "--config", str(config))
         with (

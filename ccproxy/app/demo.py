@@ -128,7 +128,7 @@ class Performance:
         self._protocol = protocol
         self._call = call
         self._context = Context(client=protocol.name, upstream=protocol.name, id=secrets.token_hex(12))
-        self._encoder = protocol.chat.encoder(self._context)
+        self._encoder = protocol.chat.encoder(self._context)  # made anew once the context is filled
         self._steps: deque[Step] = deque()
 
     def begin(self, now: float) -> list[Action]:
@@ -142,6 +142,7 @@ class Performance:
             request = self._protocol.chat.read_request(document, context, self._call)
         except CcproxyError as error:
             return self.body_failed(error, now)
+        self._encoder = self._protocol.chat.encoder(context)
         start = methodcaller("start", f"demo-{context.id}", context.model, context.created)
         self._steps.extend([start, *script(request)])
         return self._commit() if context.stream else self._answer()
