@@ -113,7 +113,7 @@ def marked(part: _PartT, fields: dict[str, JSON] | None = None, shape: str = "")
 def read_tools(tools: JSON) -> list[Tool | Opaque]:
     """The functions of all tool objects, one by one; what else a tool object holds (search, code execution) is opaque."""
     found: list[Tool | Opaque] = []
-    for number, raw in enumerate(array(tools or [], "tools")):
+    for number, raw in enumerate(array([] if tools is None else tools, "tools")):
         param, place = f"tools[{number}]", f"tool:{number}"
         rest, shape = spelled(object_(raw, param), frozenset({"functionDeclarations"}))
         functions = array(rest.pop("functionDeclarations", None) or [], f"{param}.functionDeclarations")

@@ -157,10 +157,25 @@ def _read_content(content: dict[str, JSON], param: str, pairs: _Pairs) -> list[M
         own: Role = "tool" if isinstance(made[0], ToolResult) else "user" if role == "tool" else role
         if not messages or messages[-1].role != own:
             messages.append(Message(own, [], extras=Extras(NAME, shape="join") if messages else None))
-        messages[-1].parts += made
+        _append(messages[-1].parts, made)
     first = messages[0] if messages else Message("user" if role == "tool" else role, [])
     _mark_content(first, rest, said, parts)
     return messages or [first]
+
+
+def _append(parts: list[Part], made: list[Part]) -> None:
+    """Another maker's signature belongs to the thought before it; it stood on the next part only because Gemini has no
+    other place for it."""
+    sign, thought = made[0], parts[-1] if parts else None
+    if isinstance(sign, Reasoning) and isinstance(thought, Reasoning) and _signs(sign, thought):
+        thought.signature, thought.origin = sign.signature, sign.origin
+        del made[0]
+    parts += made
+
+
+def _signs(sign: Reasoning, thought: Reasoning) -> bool:
+    foreign = bool(sign.signature) and sign.origin != NAME and not sign.text
+    return foreign and bool(thought.text) and not thought.signature
 
 
 def _mark_content(first: Message, rest: dict[str, JSON], said: JSON, parts: JSON) -> None:

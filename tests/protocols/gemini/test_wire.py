@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from ccproxy.protocols.gemini.wire import (
+    camel,
+    either,
+    read_signature,
+    respell,
+    signs_calls,
+    snake,
+    spelled,
+    version,
+    wire_redacted,
+    wire_signature,
+)
+
+KNOWN = frozenset({"functionCall", "text"})
+
+
+@pytest.mark.parametrize(("one", "other"), [("function_call", "functionCall"), ("text", "text"), ("top_k", "topK")])
+def test_spellings(one: str, other: str) -> None:
+    assert (camel(one), snake(other)) == (other, one)
+
+
+@pytest.mark.parametrize(
+    ("raw", "fields", "shape"),
+    [
+        ({"functionCall": 1, "text": 2}, {"functionCall": 1, "text": 2}, ""),
+        ({"function_call": 1, "my_own": 2}, {"functionCall": 1, "my_own": 2}, "functionCall"),
+        ({"function_call": 1, "functionCall": 2}, {"function_call": 1, "functionCall": 2}, ""),
+        ({"function__call": 1}, {"function__call": 1}, ""),
+    ],
+)
+def test_objects_come_back_as_they_were_spelled(raw: dict[str, int], fields: dict[str, int], shape: str) -> None:
+    assert spelled(raw, KNOWN) == (fields, shape)
+    assert respell(fields, shape) == raw
+
+
+def test_either_spelling() -> None:
+    assert either({"top_k": 1}, "topK") == either({"topK": 1}, "topK") == 1
+    assert either({}, "topK") is None
+
+
+@pytest.mark.parametrize("signature", ["sig", "a.b.c", "ccproxy.claude.x", "é\ud800", "x" * 5000])
+@pytest.mark.parametrize("origin", ["claude", "responses"])
+def test_foreign_signatures_come_back(signature: str, origin: str) -> None:
+    wire = wire_signature(signature, origin)
+    assert base64.b64decode(wire, validate=True)
+    assert read_signature(wire) == (signature, "", origin)
+    python = wire.replace("+", "-").replace("/", "_")  # as the Python SDK writes bytes
+    assert read_signature(python) == (signature, "", origin)
+    assert read_signature(wire_redacted(signature, origin)) == ("", signature, origin)
+
+
+@pytest.mark.parametrize("signature", ["", "Y2Fs-_", "skip_thought_signature_validator", "Y2Nwcm94eS", "Y2Nwcm94eS4!"])
+def test_own_signatures_are_left_alone(signature: str) -> None:
+    assert wire_signature(signature, "gemini") == signature
+    assert read_signature(signature) == (signature, "", "gemini")
+
+
+@pytest.mark.parametrize(
+    ("model", "expected", "signs"),
+    [
+        ("gemini-2.5-flash", (2, 5), False),
+        ("gemini-3-pro-preview", (3, 0), True),
+        ("models/gemini-3.1-flash", (3, 1), True),
+        ("gemini-10", (10, 0), True),
+        ("gemini-pro-latest", (99, 0), True),
+        ("gemma-3-27b", (0, 0), False),
+        ("qwen3", (0, 0), False),
+    ],
+)
+def test_versions(model: str, expected: tuple[int, int], signs: bool) -> None:
+    assert version(model) == expected
+    assert signs_calls(model) is signs
