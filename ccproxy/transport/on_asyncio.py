@@ -18,7 +18,8 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import cast
+from itertools import zip_longest
+from typing import Any, cast
 
 from ccproxy.errors import CcproxyError, Unreachable, UpstreamError
 from ccproxy.exchange import Endpoint
@@ -30,12 +31,18 @@ from ccproxy.transport.upstream import Upstreams
 
 log = logging.getLogger("ccproxy")
 
+Address = tuple[int, Any]
+"""A socket family, and an address as that family has them."""
+
 GRACE_SECONDS = 10.0
 """For running answers at a stop. Supervisors kill 10 s (Docker) to 90 s (systemd) after they asked."""
 
 READ_BYTES = 256 * 1024
 """The most that one read takes, as in asyncio itself. What one read brings is converted and written in one go, so this is
 part of the bound on a stream's memory."""
+
+STAGGER_SECONDS = 0.25
+"""Head start of one address of a name on the next, as RFC 8305, section 5, recommends."""
 
 CLOSE_SECONDS = 2.0
 """For sockets that were aborted to be gone: a turn of the loop, or two for TLS."""
@@ -177,7 +184,7 @@ class Connector:
 
     def __init__(self, upstream_ssl: ssl.SSLContext | None = None) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ssl = upstream_ssl
+        self._ssl = upstream_ssl or trusting_the_system()
         self._wires = Wires()
         self._attempts: set[asyncio.Task[None]] = set()
 
@@ -204,27 +211,24 @@ class Connector:
             failed(error if isinstance(error, UpstreamError) else Unreachable(error.message))
         except TimeoutError:
             failed(Unreachable(f"no connection to {_route(endpoint)} within {seconds:g} s"))
-        except (OSError, ValueError) as error:  # ValueError: a host name that IDNA cannot encode
+        except (OSError, ValueError) as error:
             failed(Unreachable(f"no connection to {_route(endpoint)}: {_reason(error)}"))
 
     async def _connect(self, endpoint: Endpoint, peer: Peer) -> None:
-        context = self._context() if endpoint.scheme == "https" else None
         if endpoint.proxy:
-            await self._connect_through(parse_proxy(endpoint.proxy), endpoint, context, peer)
+            await self._connect_through(parse_proxy(endpoint.proxy), endpoint, peer)
         else:
-            bridge = Bridge(peer, self._wires)
-            await self._loop.create_connection(lambda: bridge, endpoint.host, endpoint.port, ssl=context)
+            await self._open(endpoint.scheme, endpoint.host, endpoint.port, Bridge(peer, self._wires))
 
-    async def _connect_through(self, proxy: Proxy, endpoint: Endpoint, context: ssl.SSLContext | None, peer: Peer) -> None:
+    async def _connect_through(self, proxy: Proxy, endpoint: Endpoint, peer: Peer) -> None:
         talk = _TunnelTalk(tunnel_for(proxy, endpoint.host, endpoint.port), self._loop.create_future())
         bridge = Bridge(talk, self._wires)
-        outer = self._context() if proxy.scheme == "https" else None
-        transport, _ = await self._loop.create_connection(lambda: bridge, proxy.host, proxy.port, ssl=outer)
+        transport = await self._open(proxy.scheme, proxy.host, proxy.port, bridge)
         inner: asyncio.Transport | None = transport
         try:
             await talk.ready
-            if context is not None:
-                inner = await self._loop.start_tls(transport, bridge, context, server_hostname=endpoint.host)
+            if endpoint.scheme == "https":
+                inner = await self._loop.start_tls(transport, bridge, self._ssl, server_hostname=endpoint.host)
         except BaseException:
             transport.abort()
             raise
@@ -232,12 +236,74 @@ class Connector:
             raise Unreachable(f"no connection to {_route(endpoint)}: it closed at once")
         bridge.hand_over(peer, inner)
 
-    def _context(self) -> ssl.SSLContext:
-        """Made when first needed: loading the system's certificates takes tens of milliseconds."""
-        if self._ssl is None:
-            self._ssl = ssl.create_default_context()
-            self._ssl.set_alpn_protocols(["http/1.1"])
-        return self._ssl
+    async def _open(self, scheme: str, host: str, port: int, bridge: Bridge) -> asyncio.Transport:
+        sock = await first_reached(await self._addresses(host, port))
+        tls: dict[str, Any] = {"ssl": self._ssl, "server_hostname": host} if scheme == "https" else {}
+        try:
+            transport, _ = await self._loop.create_connection(lambda: bridge, sock=sock, **tls)
+        except BaseException:
+            sock.close()
+            raise
+        return transport
+
+    async def _addresses(self, host: str, port: int) -> list[Address]:
+        """Of a name, in the order in which to try them: as the system says, families in turn (RFC 8305, section 4)."""
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        except socket.gaierror:  # a name: that takes a thread
+            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [(family, address) for family, _, _, _, address in found]
+        preferred = [entry for entry in addresses if entry[0] == addresses[0][0]]
+        others = [entry for entry in addresses if entry[0] != addresses[0][0]]
+        return [entry for pair in zip_longest(preferred, others) for entry in pair if entry is not None]
+
+
+def trusting_the_system() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def first_reached(addresses: Sequence[Address]) -> socket.socket:
+    """A socket connected to the first of the addresses that answers. Each has a head start on the next, so that a broken
+    IPv6 costs a moment, not the time-out (RFC 8305, "happy eyeballs"; uvloop has none of its own). Raises OSError."""
+    loop = asyncio.get_running_loop()
+    waiting = list(reversed(addresses))
+    running: set[asyncio.Task[socket.socket]] = set()
+    failure: BaseException | None = None
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(loop.create_task(_reached(*waiting.pop())))
+            head_start = STAGGER_SECONDS if waiting else None
+            done, _ = await asyncio.wait(running, timeout=head_start, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                running.discard(attempt)
+                failure = attempt.exception()
+                if failure is None:
+                    return attempt.result()
+    finally:
+        for attempt in running:
+            attempt.add_done_callback(_close_reached)
+            attempt.cancel()
+    raise failure or OSError("the host name has no address")
+
+
+async def _reached(family: int, address: Any) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _close_reached(attempt: asyncio.Task[socket.socket]) -> None:
+    """It came second, or too late."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().close()
 
 
 def _route(endpoint: Endpoint) -> str:
@@ -245,16 +311,19 @@ def _route(endpoint: Endpoint) -> str:
     return f"{authority(endpoint.host, endpoint.port)}{way}"
 
 
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its TLS certificate is refused: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {(error.reason or 'handshake').lower().replace('_', ' ')}"
-    if isinstance(error, socket.gaierror):
-        return "the host name cannot be resolved"
-    if isinstance(error, ConnectionError):
-        return "connection refused" if isinstance(error, ConnectionRefusedError) else "connection reset"
-    return str(error).lower()
+_REASONS: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
+    (ssl.SSLCertVerificationError, lambda error: f"its TLS certificate is refused: {error.verify_message}"),
+    (ssl.SSLError, lambda error: f"TLS failed: {(error.reason or 'handshake').lower().replace('_', ' ')}"),
+    (socket.gaierror, lambda error: "the host name cannot be resolved"),
+    (ConnectionRefusedError, lambda error: "connection refused"),
+    (ConnectionError, lambda error: "connection reset"),
+    (OSError, lambda error: (error.strerror or str(error)).lower()),
+    (ValueError, lambda error: "the host name is not one"),  # of IDNA
+)
+
+
+def _reason(error: Exception) -> str:
+    return next(words(error) for kind, words in _REASONS if isinstance(error, kind))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

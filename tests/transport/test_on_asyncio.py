@@ -134,6 +134,40 @@ def test_speaks_tls_to_clients(loop: str) -> None:
         runner.run(main())
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_address_that_is_silent_costs_a_moment(loop: str) -> None:
+    """A listener with a full backlog lets SYNs fall, as a broken route does."""
+
+    async def main() -> None:
+        silent, good = socket.create_server(("127.0.0.1", 0), backlog=0), socket.create_server(("127.0.0.1", 0))
+        full = [socket.socket() for _ in range(4)]
+        for sock in full:
+            sock.setblocking(False)
+            sock.connect_ex(silent.getsockname())
+        addresses = [(socket.AF_INET, listener.getsockname()) for listener in (silent, silent, good)]
+        reached = await on_asyncio.first_reached(addresses)
+        assert reached.getpeername() == good.getsockname()
+        for sock in (*full, silent, good, reached):
+            sock.close()
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(asyncio.wait_for(main(), PATIENCE))
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_addresses_that_all_refuse(loop: str) -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            closed = (socket.AF_INET, listener.getsockname())
+        with pytest.raises(ConnectionRefusedError):
+            await on_asyncio.first_reached([closed, closed])
+        with pytest.raises(OSError, match="no address"):
+            await on_asyncio.first_reached([])
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(main())
+
+
 def test_runs_until_a_signal_comes() -> None:
     statuses: list[int] = []
 
