@@ -16,11 +16,10 @@ from __future__ import annotations
 from ccproxy.codec.sse import SSEReader
 from ccproxy.model import Context
 from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
-
-from .answers import read_answer, read_models, write_answer, write_model, write_models
-from .requests import path, peek, read_request, write_request
-from .stream import Decoder, Encoder, Tap
-from .terms import NAME, write_error
+from ccproxy.protocols.openai.answers import read_answer, read_models, write_answer, write_model, write_models
+from ccproxy.protocols.openai.requests import path, peek, read_request, write_request
+from ccproxy.protocols.openai.stream import Decoder, Encoder, Tap
+from ccproxy.protocols.openai.terms import NAME, write_error
 
 
 def _key_headers(key: str) -> Headers:

@@ -28,10 +28,9 @@ from ccproxy.model import (
     seal,
 )
 from ccproxy.protocols.base import ModelInfo, made_id
+from ccproxy.protocols.openai.reading import AnswerReader
+from ccproxy.protocols.openai.terms import DETAILS, EXTRA, FINISH_OUT, NAME, count_of, is_error, own_proof, usage_out
 from ccproxy.stream import Sink
-
-from .reading import AnswerReader
-from .terms import DETAILS, EXTRA, FINISH_OUT, NAME, count_of, is_error, own_proof, usage_out
 
 
 def read_answer(document: dict[str, JSON], context: Context, sink: Sink) -> None:

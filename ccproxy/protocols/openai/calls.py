@@ -20,9 +20,8 @@ from ccproxy.codec import jsontext
 from ccproxy.errors import Malformed
 from ccproxy.model import JSON, Context
 from ccproxy.protocols.base import client_tool_name, made_id
+from ccproxy.protocols.openai.terms import EXTRA, NAME
 from ccproxy.stream import Sink
-
-from .terms import EXTRA, NAME
 
 UNKNOWN = "unknown_tool"
 """The name of a call whose upstream never said one, when the request offers more than one tool."""

@@ -6,8 +6,7 @@ from collections.abc import Container
 
 from ccproxy.errors import RequestError
 from ccproxy.model import JSON, Extras
-
-from .terms import NAME
+from ccproxy.protocols.openai.terms import NAME
 
 
 def an_object(value: JSON, where: str) -> dict[str, JSON]:

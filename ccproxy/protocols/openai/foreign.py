@@ -40,10 +40,9 @@ from ccproxy.model import (
     arguments_text,
 )
 from ccproxy.protocols.base import fit, fit_tool_name
-
-from .checks import extras_of
-from .messages import MEMBER
-from .terms import DETAILS, EXTRA, NAME, own_proof
+from ccproxy.protocols.openai.checks import extras_of
+from ccproxy.protocols.openai.messages import MEMBER
+from ccproxy.protocols.openai.terms import DETAILS, EXTRA, NAME, own_proof
 
 DIALECT = schema.Dialect(name=NAME, object_root=True, fill_properties=True)
 """An object schema without `properties` is refused by OpenAI, and so is a root that is a union or no object (guide

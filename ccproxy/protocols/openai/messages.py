@@ -22,8 +22,7 @@ from ccproxy.model import (
     ToolResult,
     unseal,
 )
-
-from .checks import (
+from ccproxy.protocols.openai.checks import (
     a_list,
     a_name,
     a_text,
@@ -34,10 +33,10 @@ from .checks import (
     rest_of,
     with_rest,
 )
-from .parts import RAW, read_content, write_content
-from .reading import words_of
-from .terms import DETAILS, EXTRA, NAME
-from .tools import LEGACY
+from ccproxy.protocols.openai.parts import RAW, read_content, write_content
+from ccproxy.protocols.openai.reading import words_of
+from ccproxy.protocols.openai.terms import DETAILS, EXTRA, NAME
+from ccproxy.protocols.openai.tools import LEGACY
 
 MEMBER = "member"
 """Shape of a part that stood as a member of its message, not in the content."""

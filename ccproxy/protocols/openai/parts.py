@@ -24,10 +24,9 @@ from ccproxy.model import (
     Refusal,
     Text,
 )
-
-from .checks import a_list, a_text, an_object, extras_of, own, with_rest
-from .reading import words_of
-from .terms import NAME
+from ccproxy.protocols.openai.checks import a_list, a_text, an_object, extras_of, own, with_rest
+from ccproxy.protocols.openai.reading import words_of
+from ccproxy.protocols.openai.terms import NAME
 
 RAW = "raw"
 """Shape of a part whose extras are the whole object it was read from."""

@@ -22,10 +22,19 @@ from ccproxy import media
 from ccproxy.codec import jsontext
 from ccproxy.errors import Broken, Malformed
 from ccproxy.model import JSON, Audio, Citation, Context, Image
+from ccproxy.protocols.openai.calls import Calls
+from ccproxy.protocols.openai.terms import (
+    DETAILS,
+    NAME,
+    count_of,
+    counts_of,
+    error_in,
+    finish_in,
+    has_counts,
+    is_error,
+    usage_in,
+)
 from ccproxy.stream import Sink
-
-from .calls import Calls
-from .terms import DETAILS, NAME, count_of, counts_of, error_in, finish_in, has_counts, is_error, usage_in
 
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _WORDS = ("text", "summary", "thinking", "content")

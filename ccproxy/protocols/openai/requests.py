@@ -22,9 +22,7 @@ from ccproxy.model import (
     Tool,
 )
 from ccproxy.protocols.base import Call, Outgoing
-
-from . import foreign
-from .checks import (
+from ccproxy.protocols.openai.checks import (
     a_flag,
     a_list,
     a_name,
@@ -38,9 +36,10 @@ from .checks import (
     rest_of,
     with_rest,
 )
-from .messages import MessageReader, write_message
-from .terms import NAME
-from .tools import (
+from ccproxy.protocols.openai.foreign import adapt
+from ccproxy.protocols.openai.messages import MessageReader, write_message
+from ccproxy.protocols.openai.terms import NAME
+from ccproxy.protocols.openai.tools import (
     is_legacy,
     is_legacy_choice,
     read_choice,
@@ -202,7 +201,7 @@ def _read_sampling(document: dict[str, JSON], sampling: Sampling) -> tuple[str, 
 def write_request(request: Request, target: Target, context: Context) -> Outgoing:
     """The upstream's request. Raises Unsupported for what this protocol cannot say."""
     if request.origin != NAME:
-        request = foreign.adapt(request, target, context)
+        request = adapt(request, target, context)
     extras = own(request.extras)
     document: dict[str, JSON] = {"model": request.model}
     document["messages"] = [raw for message in request.messages for raw in write_message(message)]

@@ -19,12 +19,10 @@ from ccproxy.errors import Broken, CcproxyError, Malformed, UpstreamError
 from ccproxy.model import JSON, Audio, Citation, Context, Finish, Image, Media, Usage, seal
 from ccproxy.protocols import base
 from ccproxy.protocols.base import made_id
-from ccproxy.stream import Sink
-
-from .answers import annotation_of, image_of, speech_of, unwrapped
-from .calls import is_complete
-from .reading import AnswerReader
-from .terms import (
+from ccproxy.protocols.openai.answers import annotation_of, image_of, speech_of, unwrapped
+from ccproxy.protocols.openai.calls import is_complete
+from ccproxy.protocols.openai.reading import AnswerReader
+from ccproxy.protocols.openai.terms import (
     DETAILS,
     EXTRA,
     FINISH_OUT,
@@ -37,6 +35,7 @@ from .terms import (
     usage_out,
     write_error,
 )
+from ccproxy.stream import Sink
 
 _DONE = b"[DONE]"
 _END = event(_DONE)

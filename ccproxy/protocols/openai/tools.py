@@ -8,9 +8,18 @@ from __future__ import annotations
 
 from ccproxy.errors import RequestError
 from ccproxy.model import JSON, Opaque, Tool, ToolChoice
-
-from .checks import a_flag, a_list, a_name, a_text_or_nothing, an_object, extras_of, own, rest_of, with_rest
-from .terms import NAME
+from ccproxy.protocols.openai.checks import (
+    a_flag,
+    a_list,
+    a_name,
+    a_text_or_nothing,
+    an_object,
+    extras_of,
+    own,
+    rest_of,
+    with_rest,
+)
+from ccproxy.protocols.openai.terms import NAME
 
 LEGACY = "legacy"
 """Shape of what was said by functions, function_call or a function message."""

@@ -1,4 +1,4 @@
-"""What OpenAI's own SDK makes of our bytes, strictly validated."""
+"""What OpenAI's own SDK makes of our bytes, strictly validated; and what our Decoder makes of an upstream's."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from ccproxy.codec import jsontext
 from ccproxy.codec.sse import event
 from ccproxy.model import JSON, Context
+from ccproxy.protocols.openai.stream import Decoder
 from ccproxy.protocols.openai.terms import NAME
+from tests.tools import cuts, decode
 
 ID = "0123456789abcdef01234567"
+TWENTY_KB = 20_000
+START = ("start", "up-1", "up", 5)
+STOP = ("finish", "stop", None)
+CALLS = ("finish", "tool_calls", None)
 
 
 def context(**fields: Any) -> Context:
@@ -85,3 +91,35 @@ def _hear_call(calls: list[list[str]], piece: Any) -> None:
         assert piece.type is None
         assert piece.function.name is None
     calls[piece.index][2] += piece.function.arguments or ""
+
+
+def told(data: bytes, **fields: Any) -> list[tuple[Any, ...]]:
+    """The calls that the stream makes, the same at every cut (byte by byte only where that is quick)."""
+    ways = [pieces for pieces in cuts(data) if len(pieces) < TWENTY_KB]
+    runs = [decode(Decoder, pieces, context(**fields)).calls for pieces in ways]
+    assert all(repr(run) == repr(runs[0]) for run in runs)
+    return runs[0]
+
+
+def told_of(*documents: Any, **fields: Any) -> list[tuple[Any, ...]]:
+    """The calls between start and finish of a stream of these deltas (or whole chunks) that ends properly."""
+    chunks = [one if isinstance(one, str) or "choices" in one else chunk(one) for one in documents]
+    calls = told(stream_of(*chunks, chunk({}, "stop"), "[DONE]"), **fields)
+    assert calls[0] == START
+    assert calls[-1][0] == "finish"
+    return calls[1:]
+
+
+WRONG: list[Any] = [None, True, 0, -1, 1.5, 10**30, "", "x", [], [None], [[]], {}, {"x": None}, "[" * 5]
+
+
+def variations(document: Any) -> list[Any]:
+    """`document` with each value in it replaced by each of WRONG."""
+    found = list(WRONG)
+    items = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    for key, value in items:
+        for changed in variations(value):
+            copy = document.copy()
+            copy[key] = changed
+            found.append(copy)
+    return found

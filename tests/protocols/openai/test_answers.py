@@ -29,8 +29,7 @@ from ccproxy.protocols.base import ModelInfo
 from ccproxy.protocols.openai.answers import read_answer, read_models, write_answer, write_model, write_models
 from ccproxy.protocols.openai.terms import NAME
 from ccproxy.stream import Collector
-from tests.protocols.openai.judge import ID, context, sdk_answer
-from tests.protocols.openai.test_stream import variations
+from tests.protocols.openai.judge import ID, context, sdk_answer, variations
 from tests.tools import Recorder, recorded, recordings
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -12,64 +11,20 @@ import pytest
 from ccproxy.codec import jsontext
 from ccproxy.errors import RequestError
 from ccproxy.model import (
-    Audio,
-    Document,
-    Image,
     Message,
-    Opaque,
-    Reasoning,
     ReasoningOptions,
-    Refusal,
-    Request,
     Target,
     Text,
     Tool,
-    ToolCall,
-    ToolResult,
-    seal,
 )
 from ccproxy.protocols.base import Call
 from ccproxy.protocols.openai.requests import path, peek, read_request, write_request
 from ccproxy.protocols.openai.terms import NAME
-from tests.protocols.openai.judge import context
-from tests.protocols.openai.test_stream import variations
+from tests.protocols.openai.asking import FUNCTION, TARGET, USER, asking, read, written_back
+from tests.protocols.openai.judge import context, variations
 from tests.tools import recorded, recordings
 
 DATA = Path(__file__).parents[2] / "data" / "openai"
-USER = {"role": "user", "content": "Hi"}
-TARGET = Target(protocol=NAME, model="m")
-
-
-def asking(*messages: Any, **fields: Any) -> dict[str, Any]:
-    return {"model": "m", "messages": list(messages) or [USER], **fields}
-
-
-def read(document: Any, **fields: Any) -> Request:
-    return read_request(copy.deepcopy(document), context(**fields), Call())
-
-
-def written_back(document: Any) -> Any:
-    own = context()
-    request = read_request(copy.deepcopy(document), own, Call())
-    return write_request(request, TARGET, own).document
-
-
-def parts_of(message: Any, **fields: Any) -> list[Any]:
-    """The parts of one message without what only its writer needs."""
-    parts = read(asking(message, **fields)).messages[0].parts
-    for part in parts:
-        part.extras = None
-    return parts
-
-
-PNG = "data:image/png;base64,iVBORw0KGgo="
-CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"b": 1, "a": 2}'}}
-CUSTOM = {"id": "d", "type": "custom", "custom": {"name": "p", "input": "*** Begin"}}
-FUNCTION = {
-    "type": "function",
-    "function": {"name": "f", "description": "d", "parameters": {"type": "object", "z": 1, "a": 2}},
-}
-
 DOCUMENTS: dict[str, Any] = json.loads((DATA / "requests.json").read_text())
 """Requests with everything in them that the protocol and its vendors can say."""
 
@@ -87,81 +42,6 @@ def test_recorded_requests_are_written_back_as_they_were(case: dict[str, Any]) -
 
 # ---------------------------------------------------------------------------------------------------------------------
 # What is understood
-
-
-@pytest.mark.parametrize(
-    ("part", "expected"),
-    [
-        ({"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}, Text("a", cache={"type": "ephemeral"})),
-        (
-            {"type": "image_url", "image_url": {"url": PNG, "detail": "low"}},
-            Image(mime="image/png", data="iVBORw0KGgo=", detail="low"),
-        ),
-        ({"type": "image_url", "image_url": "https://a.test/i"}, Image(url="https://a.test/i")),
-        ({"type": "input_audio", "input_audio": {"data": "aa", "format": "mp3"}}, Audio(mime="audio/mpeg", data="aa")),
-        (
-            {"type": "input_audio", "input_audio": {"data": "data:;base64,aa", "format": "wav"}},
-            Audio(mime="audio/wav", data="aa"),
-        ),
-        ({"type": "input_audio", "input_audio": {"data": "https://a.test/a"}}, Audio(url="https://a.test/a")),
-        (
-            {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "f.pdf"}},
-            Document(mime="application/pdf", data="JVBERi0=", name="f.pdf"),
-        ),
-        ({"type": "file", "file": {"file_data": "JVBERi0="}}, Document(mime="application/pdf", data="JVBERi0=")),
-        ({"type": "file", "file": {"file_data": PNG}}, Image(mime="image/png", data="iVBORw0KGgo=")),
-        ({"type": "file", "file": {"file_id": "file-1"}}, Document(file_id="file-1")),
-        ({"type": "document_url", "document_url": "x"}, Opaque(NAME, {"type": "document_url", "document_url": "x"})),
-        ("words", Text("words")),
-    ],
-)
-def test_user_parts(part: Any, expected: Any) -> None:
-    assert parts_of({"role": "user", "content": [part]}) == [expected]
-
-
-@pytest.mark.parametrize(
-    ("message", "expected"),
-    [
-        (
-            {"content": "a", "tool_calls": [CALL, CUSTOM]},
-            [Text("a"), ToolCall("c", "f", '{"b": 1, "a": 2}'), ToolCall("d", "p", "*** Begin", kind="custom")],
-        ),
-        ({"content": None, "refusal": "no"}, [Refusal("no")]),
-        ({"content": "a", "reasoning_content": "hm"}, [Reasoning("hm", origin=NAME), Text("a")]),
-        ({"content": "", "reasoning": "hm", "reasoning_details": [{"text": "hm"}]}, [Reasoning("hm", origin=NAME)]),
-        ({"content": "", "reasoning_details": [{"text": "h"}, {"summary": "m"}]}, [Reasoning("hm", origin=NAME)]),
-        ({"function_call": {"name": "f", "arguments": "{}"}}, [ToolCall("call_function_1", "f", "{}")]),
-    ],
-)
-def test_assistant_messages(message: Any, expected: list[Any]) -> None:
-    assert parts_of({"role": "assistant", **message}) == expected
-
-
-def test_results_know_their_calls() -> None:
-    legacy = {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}
-    messages = [
-        legacy,
-        {"role": "function", "name": "f", "content": "1"},
-        legacy,
-        {"role": "function", "name": "f", "content": "2"},
-    ]
-    found = read(asking(*messages, {"role": "tool", "tool_call_id": "c", "content": "3"})).messages
-    assert [message.role for message in found] == ["assistant", "tool", "assistant", "tool", "tool"]
-    results = [part for message in found for part in message.parts if isinstance(part, ToolResult)]
-    assert [(result.id, result.name) for result in results] == [
-        ("call_function_1", "f"),
-        ("call_function_2", "f"),
-        ("c", ""),
-    ]
-
-
-def test_a_sealed_signature_comes_back_before_its_call_and_goes_no_further() -> None:
-    call = {**CALL, "extra_content": {"ccproxy": {"signature": seal("sig", "elsewhere", NAME)}}}
-    document = asking(USER, {"role": "assistant", "tool_calls": [call]})
-    parts = read(document).messages[1].parts
-    assert isinstance(parts[0], Reasoning)
-    assert (parts[0].signature, parts[0].origin) == ("sig", "elsewhere")
-    assert written_back(document)["messages"][1]["tool_calls"] == [CALL]
 
 
 def test_what_the_model_holds() -> None:

@@ -17,31 +17,24 @@ from ccproxy.protocols.openai.answers import write_answer
 from ccproxy.protocols.openai.stream import Decoder, Encoder, Tap
 from ccproxy.protocols.openai.terms import NAME
 from ccproxy.stream import Collector
-from tests.protocols.openai.judge import ID, call_piece, chunk, context, heard, sdk_answer, sdk_chunks, stream_of
-from tests.tools import Recorder, cuts, decode, encode, recorded, recordings
+from tests.protocols.openai.judge import (
+    CALLS,
+    ID,
+    STOP,
+    call_piece,
+    chunk,
+    context,
+    heard,
+    sdk_answer,
+    sdk_chunks,
+    stream_of,
+    told,
+    told_of,
+    variations,
+)
+from tests.tools import Recorder, encode, recorded, recordings
 
 DATA = Path(__file__).parents[2] / "data" / "openai"
-TWENTY_KB = 20_000
-START = ("start", "up-1", "up", 5)
-STOP = ("finish", "stop", None)
-CALLS = ("finish", "tool_calls", None)
-
-
-def told(data: bytes, **fields: Any) -> list[tuple[Any, ...]]:
-    """The calls that the stream makes, the same at every cut (byte by byte only where that is quick)."""
-    ways = [pieces for pieces in cuts(data) if len(pieces) < TWENTY_KB]
-    runs = [decode(Decoder, pieces, context(**fields)).calls for pieces in ways]
-    assert all(repr(run) == repr(runs[0]) for run in runs)
-    return runs[0]
-
-
-def told_of(*documents: Any, **fields: Any) -> list[tuple[Any, ...]]:
-    """The calls between start and finish of a stream of these deltas (or whole chunks) that ends properly."""
-    chunks = [one if isinstance(one, str) or "choices" in one else chunk(one) for one in documents]
-    calls = told(stream_of(*chunks, chunk({}, "stop"), "[DONE]"), **fields)
-    assert calls[0] == START
-    assert calls[-1][0] == "finish"
-    return calls[1:]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -76,159 +69,6 @@ def test_thinking_and_parallel_calls() -> None:
 def test_azure_says_first_what_it_filtered() -> None:
     calls = told((DATA / "azure.sse").read_bytes())
     assert calls == [("start", "chatcmpl-3", "stub-3", 1_770_000_003), ("text", "Hi"), ("finish", "content_filter", None)]
-
-
-@pytest.mark.parametrize(
-    ("deltas", "expected"),
-    [
-        pytest.param([{"content": None}, {"content": ""}, {"content": "a", "tool_calls": []}], [("text", "a")], id="empty"),
-        pytest.param([{"reasoning": "hm", "reasoning_content": "hm"}], [("thinking", "hm")], id="thought-twice"),
-        pytest.param([{"reasoning_content": {"text": "hm"}}], [("thinking", "hm")], id="thought-object"),
-        pytest.param([{"reasoning": [{"text": "h"}, {"summary": "m"}]}], [("thinking", "hm")], id="thought-list"),
-        pytest.param(
-            [
-                {
-                    "content": [
-                        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
-                        {"type": "text", "text": "a"},
-                    ]
-                }
-            ],
-            [("thinking", "hm"), ("text", "a")],
-            id="parts",
-        ),
-        pytest.param([{"refusal": "No."}], [("refusal", "No.")], id="refusal"),
-        pytest.param([{"content": "a", "reasoning_content": "hm"}], [("thinking", "hm"), ("text", "a")], id="order"),
-        pytest.param(
-            [{"images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,aaaa"}}]}],
-            [("media", Image(mime="image/png", data="aaaa"))],
-            id="image",
-        ),
-        pytest.param(
-            [{"audio": {"id": "a", "data": "YQ=="}}, {"audio": {"transcript": "ah"}}, {"audio": {"data": "Yg=="}}],
-            [("text", "ah"), ("media", Audio(mime="audio/pcm", data="YWI="))],
-            id="audio",
-        ),
-        pytest.param([{"executed_tools": [1]}], [("opaque", NAME, {"executed_tools": [1]})], id="server-tool"),
-        pytest.param(
-            [{"content": [{"type": "reference", "ids": [1]}]}],
-            [("opaque", NAME, {"content": [{"type": "reference", "ids": [1]}]})],
-            id="unknown-part",
-        ),
-    ],
-)
-def test_what_deltas_say(deltas: list[Any], expected: list[Any]) -> None:
-    assert told_of(*deltas)[:-1] == expected
-
-
-def test_message_instead_of_delta() -> None:
-    message = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}]}
-    assert told(stream_of(message, "[DONE]")) == [("start", "", "", 0), ("text", "a"), STOP]
-
-
-def test_a_message_beside_deltas_repeats_them() -> None:
-    both = {"choices": [{"index": 0, "delta": {"content": "a"}, "message": {"content": "a"}, "finish_reason": None}]}
-    alone = {"choices": [{"index": 0, "message": {"content": "aa"}, "finish_reason": "stop"}]}
-    assert told(stream_of(both, alone, "[DONE]"))[1:] == [("text", "a"), STOP]
-
-
-def test_only_choice_0_is_read() -> None:
-    other = {"choices": [{"index": 1, "delta": {"content": "b"}, "finish_reason": "length"}]}
-    assert told_of({"content": "a"}, other) == [("text", "a"), STOP]
-
-
-def test_sources() -> None:
-    source = {"url": "https://a.test", "title": "A", "start_index": 0, "end_index": 3, "content": "words"}
-    raw = {"type": "url_citation", "url_citation": source}
-    calls = told_of({"content": "abc", "annotations": [raw, {"type": "file", "file": {}}]})
-    citation = Citation(NAME, raw, "https://a.test", "A", "words", 0, 3)
-    assert calls[:3] == [
-        ("text", "abc"),
-        ("citation", citation),
-        ("opaque", NAME, {"annotations": [{"type": "file", "file": {}}]}),
-    ]
-
-
-def test_signed_and_encrypted_thoughts_keep_their_json() -> None:
-    signed = {"type": "reasoning.text", "signature": "sig", "format": "f", "index": 0}
-    alone = {"type": "reasoning.encrypted", "data": "enc", "index": 1}
-    beside = {"type": "reasoning.encrypted", "data": "more"}
-    calls = told_of(
-        {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm", "index": 0}]},
-        {"reasoning_details": [signed]},
-        {"reasoning_details": [alone]},
-        {"reasoning_details": [{"type": "reasoning.summary", "summary": "so"}, beside]},
-    )
-    assert calls[:-1] == [
-        ("thinking", "hm"),
-        ("signature", jsontext.dumps_str(signed), NAME),
-        ("redacted", jsontext.dumps_str(alone), NAME),
-        ("thinking", "so"),
-        ("signature", jsontext.dumps_str(beside), NAME),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("chunks", "counts"),
-    [
-        pytest.param([chunk({"content": "a"}, usage={"prompt_tokens": 0, "completion_tokens": 0})], None, id="zeros"),
-        pytest.param([chunk({}, "stop", usage={"prompt_tokens": 3, "completion_tokens": 1})], (3, 1), id="with-finish"),
-        pytest.param([{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}], (3, 1), id="after"),
-        pytest.param(
-            [chunk({}, usage={"prompt_tokens": 3, "completion_tokens": None}), chunk({}, usage=None)],
-            (3, 0),
-            id="null-last",
-        ),
-        pytest.param([chunk({}, x_groq={"usage": {"prompt_tokens": 3, "completion_tokens": 1}})], (3, 1), id="groq"),
-        pytest.param(
-            [{"choices": [{"index": 0, "delta": {}, "usage": {"prompt_tokens": 3, "completion_tokens": 1}}]}],
-            (3, 1),
-            id="moonshot",
-        ),
-    ],
-)
-def test_usage_wherever_it_stands(chunks: list[Any], counts: tuple[int, int] | None) -> None:
-    calls = told(stream_of(chunk({"content": "x"}), chunk({}, "stop"), *chunks, "[DONE]"))
-    found = [call[1] for call in calls if call[0] == "usage"]
-    assert [(usage.input, usage.output) for usage in found] == ([counts] if counts else [])
-    assert calls[-1][0] == "finish"
-
-
-@pytest.mark.parametrize(
-    ("chunks", "end"),
-    [
-        pytest.param([chunk({"content": "a"}, "length")], ("finish", "length", None), id="length"),
-        pytest.param([chunk({"content": "a"}, "eos")], STOP, id="eos"),
-        pytest.param([chunk({"content": "a"}, "end_turn")], STOP, id="end_turn"),
-        pytest.param([chunk({"content": "a"}, "CONTENT_FILTER")], ("finish", "content_filter", None), id="upper"),
-        pytest.param([chunk({"content": "a"}, "never heard")], STOP, id="unknown"),
-        pytest.param([chunk({"content": "a"}, "tool_calls")], STOP, id="no-call"),
-        pytest.param([chunk({"refusal": "no"}, "stop")], ("finish", "refusal", None), id="refusal"),
-        pytest.param([chunk({"content": "a"})], STOP, id="missing"),
-        pytest.param([chunk({"content": "a"}, "")], STOP, id="empty"),
-        pytest.param(
-            [chunk(call_piece(index=0, id="c", function={"name": "f", "arguments": "{}"}), "stop")], CALLS, id="calls"
-        ),
-        pytest.param(
-            [chunk(call_piece(index=0, id="c", function={"name": "f"}), "length")],
-            ("finish", "length", None),
-            id="cut-call",
-        ),
-        pytest.param([chunk(call_piece(index=0, id="c", function={"name": "f"}))], CALLS, id="calls-missing"),
-        pytest.param([chunk({"function_call": {"name": "f", "arguments": "{}"}}, "function_call")], CALLS, id="legacy"),
-    ],
-)
-def test_why_it_ended(chunks: list[Any], end: tuple[Any, ...]) -> None:
-    assert told(stream_of(*chunks, "[DONE]"))[-1] == end
-
-
-@pytest.mark.parametrize(
-    ("member", "stop"), [("stop_reason", "END"), ("matched_stop", "END"), ("stop_reason", 7), ("stop_reason", "stop")]
-)
-def test_stop_sequences_where_vendors_name_them(member: str, stop: Any) -> None:
-    choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop", member: stop}
-    found = told(stream_of({"choices": [choice]}, "[DONE]"))[-1]
-    assert found == (("finish", "stop_sequence", "END") if stop == "END" else STOP)
 
 
 @pytest.mark.parametrize(
@@ -267,29 +107,6 @@ def test_the_last_event_needs_no_blank_line() -> None:
         told(stream_of(chunk({"content": "a"})) + b'data: {"choices":[{"delta":{},"finish_reason":"length"}]}')[-1][1]
         == "length"
     )
-
-
-@pytest.mark.parametrize(
-    ("document", "status", "message"),
-    [
-        ({"error": {"message": "slow", "type": "rate_limit_error"}}, 429, "slow"),
-        ({"error": {"message": "bad", "status_code": 400}}, 400, "bad"),
-        (
-            {"error": {"message": "x", "code": 503}, "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]},
-            503,
-            "x",
-        ),
-        ({"error": {"message": "long", "code": "context_length_exceeded"}}, 400, "long"),
-        ({"error": "words"}, 502, "words"),
-        ({"object": "error", "message": "vllm", "code": 400}, 400, "vllm"),
-        ({"detail": "fast"}, 502, "fast"),
-    ],
-)
-def test_errors_within_the_stream(document: Any, status: int, message: str) -> None:
-    calls = told(stream_of(chunk({"content": "a"}), document, "[DONE]"))
-    assert [call[0] for call in calls] == ["start", "text", "error"]
-    error = calls[-1][1]
-    assert (error.status, error.message, error.origin, error.raw) == (status, message, NAME, document)
 
 
 @pytest.mark.parametrize(
@@ -351,57 +168,6 @@ def test_any_garbage_raises_only_what_is_said() -> None:
         with contextlib.suppress(Malformed, Broken):
             decoder.feed(bytes(data))
             decoder.eof()
-
-
-def test_values_of_any_type_raise_only_what_is_said() -> None:
-    """Every value in a chunk replaced by every kind of JSON."""
-    delta = {
-        "role": "assistant",
-        "content": [{"type": "text", "text": "a"}],
-        "reasoning_details": [{"data": "x", "signature": "s", "text": "t"}],
-        "refusal": "r",
-        "audio": {"data": "YQ==", "transcript": "t"},
-        "images": [{"image_url": {"url": "data:,"}}],
-        "annotations": [{"type": "url_citation", "url_citation": {"url": "u", "start_index": 1}}],
-        "executed_tools": [{}],
-        "function_call": {"name": "f", "arguments": "{}"},
-        "tool_calls": [
-            {
-                "index": 0,
-                "id": "i",
-                "type": "function",
-                "function": {"name": "f", "arguments": "{}"},
-                "extra_content": {"a": 1},
-            }
-        ],
-    }
-    whole = chunk(
-        delta,
-        "stop",
-        usage={"prompt_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 1}},
-        error=None,
-        x_groq={"usage": {}},
-    )
-    for changed in variations(whole):
-        decoder = Decoder(context(), Recorder())
-        with contextlib.suppress(Malformed, Broken):
-            decoder.feed(stream_of(changed))
-            decoder.eof()
-
-
-WRONG: list[Any] = [None, True, 0, -1, 1.5, 10**30, "", "x", [], [None], [[]], {}, {"x": None}, "[" * 5]
-
-
-def variations(document: Any) -> list[Any]:
-    """`document` with each value in it replaced by each of WRONG."""
-    found = list(WRONG)
-    items = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
-    for key, value in items:
-        for changed in variations(value):
-            copy = document.copy()
-            copy[key] = changed
-            found.append(copy)
-    return found
 
 
 # ---------------------------------------------------------------------------------------------------------------------
