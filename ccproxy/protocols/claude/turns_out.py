@@ -82,6 +82,8 @@ class Writer:
             fields = extras.fields if extras is not None and extras.origin == NAME else {}
             role = _wire_role(message.role)
             content = self._content(message.parts, shape, message.role)
+            if message.parts and content == []:  # nothing but foreign thoughts; the API refuses an empty turn
+                continue
             if shape == "joined" and written and written[-1]["role"] == role:
                 written[-1]["content"] = [*_as_blocks(written[-1]["content"]), *_as_blocks(content)]
             else:

@@ -17,9 +17,14 @@ ANSWER: TypeAdapter[Any] = TypeAdapter(BetaMessage)
 ASK: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "?"}]}
 
 
-def own(cases: list[Any], name: str) -> list[Any]:
-    """Of the recordings those of this protocol."""
-    return [case for case in cases if case.values[0] is None or case.values[0]["protocol"] == name]
+def own(cases: list[Any], name: str, kind: str = "") -> list[Any]:
+    """Of the recordings those of this protocol, and of that kind."""
+    return [case for case in cases if (one := case.values[0]) is None or (one["protocol"] == name and _is(one, kind))]
+
+
+def _is(case: dict[str, Any], kind: str) -> bool:
+    """Of no kind: an answer, and neither a list nor a count."""
+    return kind in case["kinds"] if kind else not {"models", "count"} & set(case["kinds"])
 
 
 def client(content: bytes, status: int = 200, kind: str = "text/event-stream") -> anthropic.Anthropic:

@@ -140,11 +140,9 @@ def test_an_answer_of_thoughts_only_gets_a_text_block_and_an_empty_one_none() ->
     assert write_answer(Answer(), context())["content"] == []
 
 
-@pytest.mark.parametrize("case", recordings("claude", part="response"))
+@pytest.mark.parametrize("case", own(recordings("claude", part="response"), NAME))
 def test_recorded_answers_say_the_same_streamed_and_whole(case: dict[str, Any]) -> None:
     document = json.loads(recorded(case, "response"))
-    if document.get("type") != "message":
-        pytest.skip("no message")
     collector, encoder = Collector(), Encoder(context(model=document["model"]))
     read_answer(document, context(), collector)
     read_answer(document, context(), encoder)
@@ -262,10 +260,8 @@ def test_what_is_no_list(document: dict[str, Any]) -> None:
         read_models(document)
 
 
-@pytest.mark.parametrize("case", recordings("claude", part="response"))
+@pytest.mark.parametrize("case", own(recordings("claude", part="response"), NAME, "models"))
 def test_recorded_model_lists(case: dict[str, Any]) -> None:
-    if "models" not in case["kinds"]:
-        pytest.skip("no model list")
     document = json.loads(recorded(case, "response"))
     written = write_models(read_models(document))
     assert [{k: row[k] for k in theirs} for row, theirs in zip(written["data"], document["data"], strict=True)] == document[

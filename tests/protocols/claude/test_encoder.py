@@ -275,6 +275,11 @@ def test_an_error_closes_what_is_open(before: list[Any], error: Any, status: int
     assert error.message in str(raised.value)
 
 
+def test_calls_that_nobody_ended_end_with_the_answer() -> None:
+    answer = message(START, *call(0, "{}", end=False), *call(1, '{"b":2}', end=False), STOP)
+    assert said(answer) == [("tool", "call_0", "tool_0", {}), ("tool", "call_1", "tool_1", {"b": 2})]
+
+
 def test_pings() -> None:
     encoder = Encoder(context())
     pieces = [encoder.keepalive()]

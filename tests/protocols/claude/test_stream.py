@@ -194,8 +194,9 @@ def test_a_whole_input_keeps_long_integers() -> None:
     assert ("tool_arguments", 0, '{"n":123456789012345678901234567890}') in told(HEAD + start + TAIL)
 
 
-def test_what_comes_after_the_end_is_ignored() -> None:
+def test_what_belongs_to_no_event_is_ignored() -> None:
     assert told(data_of("text") + b"data: {oops\n\n")[-1] == ("finish", "stop_sequence", "###")
+    assert told(b"data: [DONE]\n\n" + data_of("text"))[-1] == ("finish", "stop_sequence", "###")
     assert told(data_of("text").rstrip())[-1] == ("finish", "stop_sequence", "###")
 
 

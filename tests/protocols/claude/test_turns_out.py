@@ -304,3 +304,9 @@ def test_a_joined_turn_whose_neighbour_a_policy_took_away() -> None:
     assert writer.messages(read) == [{"role": "user", "content": [text("a"), text("b")]}]
     read = [Message("user", [Text("a"), Text("b")], extras=plain)]
     assert writer.messages(read) == [{"role": "user", "content": [text("a"), text("b")]}]
+
+
+def test_a_turn_of_foreign_thoughts_only_is_left_out() -> None:
+    thought = Reasoning("t", origin="openai")
+    assert turns(("user", [Text("a")]), ("assistant", [thought]), own=True) == [{"role": "user", "content": [text("a")]}]
+    assert turns(("assistant", []), own=True) == [{"role": "assistant", "content": []}]
