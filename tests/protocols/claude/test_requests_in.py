@@ -210,7 +210,10 @@ def test_what_was_read_is_written_again(name: str) -> None:
     assert again(SAME_AGAIN[name]) == SAME_AGAIN[name]
 
 
-@pytest.mark.parametrize("case", own(recordings("claude", "errors", part="request"), NAME))
+ASKED = recordings("claude", "errors", part="request")
+
+
+@pytest.mark.parametrize("case", own(ASKED, NAME) + own(ASKED, NAME, "count"))
 def test_recorded_requests_are_written_again(case: dict[str, Any]) -> None:
     document = json.loads(recorded(case, "request"))
     document.setdefault("model", "in-the-path")
