@@ -74,7 +74,7 @@ def convert_request(
     query: the request's query string, decoded. Raises RequestError, with `Unsupported` for what the target cannot express.
     """
     client, upstream = protocol_named(source), protocol_named(target)
-    raw = body if isinstance(body, bytes) else jsontext.dumps(body)
+    raw = body if isinstance(body, bytes) else _json(body)
     document = document_of(raw)
     context = new_context(client=source, upstream=target)
     named = document.get("model")
@@ -128,6 +128,13 @@ def protocol_named(name: str) -> Protocol:
     if protocol is None:
         raise RequestError(f"there is no protocol {name!r}; known: {', '.join(PROTOCOLS)}", param="protocol")
     return protocol
+
+
+def _json(body: dict[str, JSON]) -> bytes:
+    try:
+        return jsontext.dumps(body)
+    except jsontext.JSONError as error:
+        raise RequestError(f"the body holds what JSON cannot: {error}", code="invalid_json") from None
 
 
 def _sides(context: Context) -> tuple[Protocol, Protocol]:
