@@ -64,7 +64,7 @@ def write_request(request: Request, target: Target, context: Context) -> Outgoin
     document |= _own_input(request, context) if own else _input(request, context)
     document |= _tools(request, Scope(context, own))
     document |= _sampling(request, target, context, own)
-    document |= _text(request.format, fields.pop("text", None), own)
+    document |= _text(request.format, fields.pop("text") if isinstance(fields.get("text"), dict) else None, own)
     document |= _reasoning(request.reasoning, own)
     document |= _common(request)
     document |= _own_rest(request, fields) if own else _foreign_rest(request, document, context)
@@ -215,9 +215,9 @@ def _sampling(request: Request, target: Target, context: Context, own: bool) -> 
     return found
 
 
-def _text(format: ResponseFormat | None, rest: JSON, own: bool) -> dict[str, JSON]:
+def _text(format: ResponseFormat | None, rest: Item | None, own: bool) -> dict[str, JSON]:
     """`text`: the format, and what else a client of this protocol said there."""
-    text: Item = dict(rest) if isinstance(rest, dict) else {}
+    text = dict(rest or {})
     if format is not None:
         text["format"] = _format(format, own)
     return {"text": text} if text or rest is not None else {}

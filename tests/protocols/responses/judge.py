@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from ccproxy.codec.sse import SSEReader
 from ccproxy.model import Context
+from tests.tools import recordings
 
 try:
     import httpx2 as http
@@ -18,6 +19,12 @@ except ImportError:  # SDKs before 3
     import httpx as http  # type: ignore[no-redef]
 
 _EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+
+
+def own_recordings(part: str = "stream") -> list[Any]:
+    """The recorded cases of this protocol, its errors with them."""
+    cases = [*recordings("openai-responses", part=part), *recordings("errors", part=part)]
+    return [case for case in cases if case.values[0] is None or case.values[0]["protocol"] == "openai-responses"]
 
 
 def context(**more: Any) -> Context:

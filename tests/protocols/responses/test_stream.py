@@ -13,7 +13,7 @@ from ccproxy.model import Context, Image
 from ccproxy.protocols.responses.encoder import Encoder
 from ccproxy.protocols.responses.stream import Decoder
 from ccproxy.stream import Collector
-from tests.protocols.responses.judge import context, events
+from tests.protocols.responses.judge import context, events, own_recordings
 from tests.tools import Recorder, cuts, decode, encode, recorded, recordings
 
 RESPONSE = {"id": "resp_1", "object": "response", "created_at": 1_700_000_000, "model": "m", "output": []}
@@ -496,11 +496,9 @@ def comparable(calls: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [call for call in shown if call[0] != "start"]
 
 
-@pytest.mark.parametrize("case", [*recordings("openai-responses"), *recordings("errors")])
+@pytest.mark.parametrize("case", own_recordings())
 def test_recorded_streams(case: dict[str, Any]) -> None:
     """They decode alike at every cut; and what our Encoder makes of it the SDK's types take, and says the same again."""
-    if case["protocol"] != "openai-responses":
-        pytest.skip("another protocol's")
     data = recorded(case)
     exchange = context(upstream="responses")
     calls = decode(Decoder, [data], exchange).calls
