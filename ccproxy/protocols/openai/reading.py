@@ -36,6 +36,8 @@ from ccproxy.protocols.openai.terms import (
 )
 from ccproxy.stream import Sink
 
+EMPTY = "the upstream's stream was empty"
+CUT = "the upstream's stream stopped before its end"
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _WORDS = ("text", "summary", "thinking", "content")
 
@@ -104,7 +106,7 @@ class AnswerReader:
             return
         self.done = True
         if not self._started:
-            self._sink.error(Broken("the upstream's stream was empty"))
+            self._sink.error(Broken(EMPTY))
             return
         self._close_audio()
         self._calls.end()
@@ -119,9 +121,9 @@ class AnswerReader:
         if self.done:
             return
         if not self._started:
-            raise Broken("the upstream's stream was empty")
+            raise Broken(EMPTY)
         if self._finish is None and not (self._said and self._calls.complete()):
-            raise Broken("the upstream's stream stopped before its end")
+            raise Broken(CUT)
         self.end()
 
     def _start(self, document: dict[str, JSON]) -> None:

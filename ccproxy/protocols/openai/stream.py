@@ -21,7 +21,7 @@ from ccproxy.protocols import base
 from ccproxy.protocols.base import made_id
 from ccproxy.protocols.openai.answers import annotation_of, image_of, speech_of, unwrapped
 from ccproxy.protocols.openai.calls import is_complete
-from ccproxy.protocols.openai.reading import AnswerReader
+from ccproxy.protocols.openai.reading import CUT, EMPTY, AnswerReader
 from ccproxy.protocols.openai.terms import (
     DETAILS,
     EXTRA,
@@ -289,11 +289,15 @@ class Tap(base.Tap):
         self._last: dict[str, JSON] = {}  # the last chunk, for its id and model
 
     def look(self, payload: bytes) -> bytes | None:
-        """[DONE] is preceded by the finish that the upstream forgot, as two events in one; nothing counts after it."""
+        """[DONE] is preceded by the finish that the upstream forgot, as two events in one; a stream of [DONE] alone becomes an
+        error. Nothing counts after it."""
         if self.done:
             return None
         if payload == _DONE:
             self.done = True
+            if not self._choices and self.failure is None:
+                self.failure = Broken(EMPTY)
+                return jsontext.dumps(write_error(self.failure))
             finish = self._missing_finish()
             return finish + b"\n\ndata: " + _DONE if finish else None
         try:
@@ -306,9 +310,9 @@ class Tap(base.Tap):
         if self.done or self.failure is not None:
             return b""
         if not self._choices:
-            raise Broken("the upstream's stream was empty")
+            raise Broken(EMPTY)
         if not all(choice.finished or choice.complete() for choice in self._choices.values()):
-            raise Broken("the upstream's stream stopped before its end")
+            raise Broken(CUT)
         self.done = True
         finish = self._missing_finish()
         return (event(finish) if finish else b"") + _END

@@ -464,6 +464,13 @@ def test_a_stream_must_not_end_there(documents: list[Any]) -> None:
     assert not tap.done
 
 
+def test_a_stream_of_done_alone_is_an_error() -> None:
+    tap, out = tapped("[DONE]")
+    assert isinstance(tap.failure, Broken)
+    with pytest.raises(openai.APIError, match="empty"):
+        sdk_chunks(out)
+
+
 def test_an_error_is_seen_and_passes() -> None:
     document = {"error": {"message": "slow", "code": 429}}
     tap, out = tapped(chunk({"content": "a"}), document)
