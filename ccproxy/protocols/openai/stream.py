@@ -289,8 +289,8 @@ class Tap(base.Tap):
         self._last: dict[str, JSON] = {}  # the last chunk, for its id and model
 
     def look(self, payload: bytes) -> bytes | None:
-        """[DONE] is preceded by the finish that the upstream forgot, as two events in one; a stream of [DONE] alone becomes an
-        error. Nothing counts after it."""
+        """[DONE] is preceded by the finish that the upstream forgot, as two events in one; a stream of [DONE] alone becomes
+        an error. Nothing counts after it."""
         if self.done:
             return None
         if payload == _DONE:
