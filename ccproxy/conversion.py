@@ -1,7 +1,8 @@
 """The request's way, and which pump its answer takes. Shared by the exchange and by the library's converters.
 
 A request whose client and upstream speak the same protocol, and of which nothing has to change but the model's name, is
-relayed: its bytes go up as they came. Any other is read into the model and written again.
+relayed: its bytes go up as they came. Any other is read into the model and written again; so is one with another maker's
+signatures in its history, which this upstream would refuse.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from attrs import define, field
 
 from ccproxy.codec import jsontext, splice
 from ccproxy.errors import RequestError
-from ccproxy.model import JSON, Context, Target
+from ccproxy.model import JSON, SEALS, Context, Target
 from ccproxy.protocols.base import Call, Headers, Protocol
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay
 
@@ -60,7 +61,7 @@ def prepare(
     """The request for the upstream. Fills the context. Raises RequestError, Unsupported among them."""
     client.chat.peek(document, context, call)
     stream = context.stream if target.stream == "auto" else target.stream == "always"
-    if _unchanged(client, upstream, target, context, stream):
+    if _unchanged(client, upstream, target, context, stream) and not any(seal in body for seal in SEALS):
         return _relayed(body, document, upstream, target, stream)
     request = client.chat.read_request(document, context, call)
     request.model, request.stream = target.model, stream

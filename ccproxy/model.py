@@ -375,6 +375,8 @@ def arguments_object(call: ToolCall) -> dict[str, JSON]:
 
 
 _SEAL = "ccproxy."
+SEALS = (b'"ccproxy.', b'"Y2Nwcm94eS')
+"""What a sealed signature begins with in a body: as it is, and where a wire carries signatures as base64."""
 
 
 def seal(signature: str, origin: str, own: str) -> str:

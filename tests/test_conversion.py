@@ -9,7 +9,7 @@ import pytest
 
 from ccproxy.conversion import document_of, model_of, prepare, pump_for
 from ccproxy.errors import RequestError, Unsupported
-from ccproxy.model import Context, Target
+from ccproxy.model import Context, Target, seal, unsigned
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay
@@ -196,3 +196,16 @@ def test_the_pump_follows_what_was_asked_and_what_came(
     claude = PROTOCOLS["claude"]
     context = Context(client="claude", upstream="claude", stream=stream)
     assert type(pump_for(claude, claude, context, relayed=relayed, streams=streams)) is kind
+
+
+@pytest.mark.parametrize("sealed", [seal("c2ln", "openai", "claude"), unsigned("gemini")])
+def test_another_makers_signature_never_goes_up_even_on_the_same_protocol(sealed: str) -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": sealed}
+    history = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [thought, {"type": "text", "text": "hello"}]},
+        {"role": "user", "content": "go on"},
+    ]
+    asked = Asked("claude", target("claude"), raw=json.dumps({**REQUESTS["claude"], "messages": history}).encode())
+    assert sealed not in json.dumps(asked.document)
+    assert asked.document["messages"][-1]["content"] == "go on"
