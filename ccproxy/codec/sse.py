@@ -45,6 +45,8 @@ class SSEReader:
         plain = not self._buffer and not self._fresh and not self._skip_lf
         if plain and data.endswith(b"\n\n") and b"\r" not in data:
             return _payloads(data.split(b"\n\n"))
+        if plain and data.endswith(b"\r\n\r\n") and data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
+            return _payloads(data.split(b"\r\n\r\n"))  # Google's and some gateways' line ends
         return self._feed_slowly(data)
 
     def eof(self) -> list[bytes]:
