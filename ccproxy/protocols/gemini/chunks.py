@@ -59,7 +59,7 @@ class ChunkReader:
         self._call: _OpenCall | None = None
         self._calls = 0
         self._reason = ""  # the upstream's word for the end
-        self._usage: Usage | None = None
+        self._usage: JSON = None  # the last usageMetadata; read when it is told, which is twice
         self._told: Usage | None = None
         self._facts: dict[str, JSON] = {}  # of the candidate, such as groundingMetadata
         self._texts: list[str] = []  # the visible text, for citations, which count bytes of it
@@ -240,13 +240,10 @@ class ChunkReader:
     # -- the end
 
     def _take_usage(self, raw: JSON) -> None:
-        usage = read_usage(raw)
-        if usage is None:
-            return
-        self._usage = usage
-        if (
-            self._told is None
-        ):  # early, for clients that learn the input's size at the start; the last one follows at the end
+        """Keeps the counts. Reading them costs more than the rest of a chunk, so only the first and the last are read."""
+        if (type(raw) is dict and raw.get("totalTokenCount")) or read_usage(raw) is not None:
+            self._usage = raw
+        if self._told is None:  # early, for clients that learn the input's size at the start
             self._tell_usage()
 
     def _take_feedback(self, feedback: JSON) -> None:
@@ -255,9 +252,10 @@ class ChunkReader:
             self._reason = "PROHIBITED_CONTENT"
 
     def _tell_usage(self) -> None:
-        if self._usage is not None and self._usage is not self._told:
-            self._sink.usage(self._usage)
-            self._told = self._usage
+        usage = None if self._usage is None else read_usage(self._usage)
+        if usage is not None and usage != self._told:
+            self._sink.usage(usage)
+            self._told = usage
 
     def _tell_facts(self) -> None:
         for citation in self._citations():

@@ -100,6 +100,15 @@ class PartWriter:
         """The parts of one message (or of the system instruction)."""
         if parts and isinstance(parts[0], ToolResult):
             return self._results(parts)
+        return self.contents([parts])[0]
+
+    def contents(self, pieces: list[list[Part]]) -> list[list[dict[str, JSON]]]:
+        """The parts of a message that stands in several contents."""
+        contents = [self._written(parts) for parts in pieces]
+        self._validate([part for parts in contents for part in parts])
+        return contents
+
+    def _written(self, parts: list[Part]) -> list[dict[str, JSON]]:
         written: list[dict[str, JSON]] = []
         pending = ""  # a signature that waits for the part it stands on
         foreign = False  # a signature of another maker was just left out
@@ -118,7 +127,7 @@ class PartWriter:
             written += made
         if pending:
             written.append({"text": "", "thoughtSignature": pending})
-        return self._validated(written)
+        return written
 
     def _reasoning(self, part: Reasoning, pending: str) -> tuple[list[dict[str, JSON]], str, bool]:
         """(the thought's part, the signature that waits now, whether one of another maker was left out)."""
@@ -134,13 +143,12 @@ class PartWriter:
             return written, pending if signed else ours or pending, foreign
         return [thought] if part.text or (self._own and not ours and not foreign) else [], ours or pending, foreign
 
-    def _validated(self, written: list[dict[str, JSON]]) -> list[dict[str, JSON]]:
+    def _validate(self, written: list[dict[str, JSON]]) -> None:
         """Gemini 3 refuses a step whose first function call has no signature; calls of other models never have one."""
         first = next((part for part in written if "functionCall" in part or "function_call" in part), None)
         if self._newest and first is not None and not {"thoughtSignature", "thought_signature"} & first.keys():
             first["thoughtSignature"] = SKIP_VALIDATION
             self._context.note("a function call without its signature was sent with a mark that stands in for it")
-        return written
 
     # -- one part
 

@@ -5,6 +5,7 @@ the model has a place for is put there, the rest stays in `extras` of the same o
 the keys that were in snake_case (for nested objects with a dotted path), and these:
 
     contents:object          the one content came without a list
+    split:N                  the message went on in another content from this part on
     join                     the message shares its content with the one before it
     norole, noparts          the content said no role, had no parts
     noid, noargs             the call or result had no id, no arguments
@@ -136,11 +137,25 @@ def _read_contents(contents: JSON, extras: Extras) -> list[Message]:
         extras.shape = join_words(extras.shape, "contents:object")
         contents = [contents]
     pairs = _Pairs()
-    return [
-        message
-        for number, content in enumerate(array(contents, "contents"))
-        for message in _read_content(object_(content, f"contents[{number}]"), f"contents[{number}]", pairs)
-    ]
+    messages: list[Message] = []
+    for number, content in enumerate(array(contents, "contents")):
+        for message in _read_content(object_(content, f"contents[{number}]"), f"contents[{number}]", pairs):
+            if not (messages and _continues(messages[-1], message)):
+                messages.append(message)
+    return messages
+
+
+def _continues(last: Message, message: Message) -> bool:
+    """Whether the content went on with the one before it, and now stands there. SDKs' chats keep each chunk of an answer as
+    a content; other protocols need the whole turn, with its calls together."""
+    marked_before = last.extras is not None and not last.extras.shape.startswith("split:")
+    if not last.role == message.role == "assistant" or message.extras is not None or marked_before or not message.parts:
+        return False
+    words = last.extras.shape if last.extras else ""
+    start = len(last.parts)
+    _append(last.parts, message.parts)
+    last.extras = Extras(NAME, shape=join_words(words, f"split:{min(start, len(last.parts))}"))
+    return True
 
 
 def _read_content(content: dict[str, JSON], param: str, pairs: _Pairs) -> list[Message]:
@@ -164,18 +179,16 @@ def _read_content(content: dict[str, JSON], param: str, pairs: _Pairs) -> list[M
 
 
 def _append(parts: list[Part], made: list[Part]) -> None:
-    """Another maker's signature belongs to the thought before it; it stood on the next part only because Gemini has no
-    other place for it."""
-    sign, thought = made[0], parts[-1] if parts else None
-    if isinstance(sign, Reasoning) and isinstance(thought, Reasoning) and _signs(sign, thought):
-        thought.signature, thought.origin = sign.signature, sign.origin
-        del made[0]
+    """Another maker's signature belongs to the thought before it, in however many pieces that came; it stood on the next
+    part only because Gemini has no other place for it."""
+    sign = made[0]
+    if isinstance(sign, Reasoning) and sign.signature and sign.origin != NAME and not sign.text:
+        thought: list[str] = []
+        while parts and isinstance(piece := parts[-1], Reasoning) and piece.text and not piece.signature:
+            thought.insert(0, piece.text)
+            parts.pop()
+        sign.text = "".join(thought)
     parts += made
-
-
-def _signs(sign: Reasoning, thought: Reasoning) -> bool:
-    foreign = bool(sign.signature) and sign.origin != NAME and not sign.text
-    return foreign and bool(thought.text) and not thought.signature
 
 
 def _mark_content(first: Message, rest: dict[str, JSON], said: JSON, parts: JSON) -> None:

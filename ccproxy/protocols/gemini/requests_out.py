@@ -7,6 +7,7 @@ calls, no empty parts, and for Gemini 3 a signature on the first call of each st
 
 from __future__ import annotations
 
+from itertools import pairwise
 from urllib.parse import quote
 
 from ccproxy.model import (
@@ -106,6 +107,11 @@ def _own_contents(messages: list[Message], writer: PartWriter) -> list[dict[str,
     for message in messages:
         extras = own_extras(message.extras)
         words = extras.shape.split() if extras else []
+        splits = sorted({int(word[6:]) for word in words if word.startswith("split:")})
+        if splits:
+            pieces = [message.parts[a:b] for a, b in pairwise([0, *splits, len(message.parts)])]
+            contents += [{"role": CANONICAL[message.role], "parts": made} for made in writer.contents(pieces) if made]
+            continue
         parts = writer.parts((fold(message) if message.role == "system" else message).parts)
         if "join" in words and contents:
             contents[-1].setdefault("parts", []).extend(parts)

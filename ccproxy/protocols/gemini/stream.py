@@ -16,6 +16,8 @@ are empty lines; an error is an event with `error` as its first key.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ccproxy.codec import jsontext
 from ccproxy.codec.jsonarray import JSONArrayReader
 from ccproxy.codec.sse import SSEReader
@@ -302,13 +304,14 @@ class Tap(base.Tap):
     """See `base.Tap`. The stream has no blocks to close. `done` waits for the body's end, because chunks may follow the
     finish reason."""
 
-    __slots__ = ("_calling", "_empty", "_finished")
+    __slots__ = ("_calling", "_counts", "_empty", "_finished")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._empty = True
         self._finished = False
         self._calling = False  # a function call goes on in the next chunk
+        self._counts: JSON = None  # the last usageMetadata, read at the beginning and the end only
 
     def __repr__(self) -> str:
         return f"<Tap finished={self._finished} failure={self.failure!r}>"
@@ -323,10 +326,10 @@ class Tap(base.Tap):
         if chunk.get("error"):
             self.failure = base.error_from_document(NAME, error_status(chunk["error"]), chunk)
             return None
-        usage = either(chunk, "usageMetadata")
-        if usage:
-            self.usage = read_usage(usage) or self.usage
         self._look_at_end(chunk, payload)
+        self._counts = chunk.get("usageMetadata") or chunk.get("usage_metadata") or self._counts
+        if self._counts is not None and (self._finished or self.usage is None):
+            self._read_usage()
         return None
 
     def eof(self) -> bytes:
@@ -335,6 +338,7 @@ class Tap(base.Tap):
         if self._calling and not self._finished:
             raise Broken("the upstream's stream stopped within a function call")
         self.done = True
+        self._read_usage()
         if self._finished or self.failure is not None:
             return b""
         encoder = Encoder(self.context)
@@ -343,12 +347,18 @@ class Tap(base.Tap):
 
     def fail(self, error: CcproxyError) -> bytes:
         self.done = True
+        with suppress(Malformed):
+            self._read_usage()
         if self._finished or self.failure is not None:
             return b""  # the answer was complete; only the connection's end was not clean
         return _EVENT + jsontext.dumps(write_error(error)) + _EVENT_END
 
     def keepalive(self) -> bytes:
         return _SIGN_OF_LIFE[SSE]
+
+    def _read_usage(self) -> None:
+        if self._counts is not None:
+            self.usage = read_usage(self._counts) or self.usage
 
     def _look_at_end(self, chunk: dict[str, JSON], payload: bytes) -> None:
         candidates = chunk.get("candidates") or ()
@@ -357,7 +367,7 @@ class Tap(base.Tap):
         for candidate in candidates:
             if isinstance(candidate, dict) and either(candidate, "finishReason"):
                 self._finished = True
-        if either(chunk, "promptFeedback"):
+        if "promptFeedback" in chunk or "prompt_feedback" in chunk:
             self._finished = True
         if b"unctionCall" in payload or b"unction_call" in payload:
             self._calling = b"willContinue" in payload or b"will_continue" in payload

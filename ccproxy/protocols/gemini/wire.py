@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 
 from ccproxy.model import JSON, seal, unseal
 
@@ -32,6 +33,7 @@ def camel(key: str) -> str:
     return head + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
+@lru_cache(maxsize=512)  # asked for every absent key of every chunk
 def snake(key: str) -> str:
     """`functionCall` as `function_call`."""
     return _CAPITAL.sub(lambda capital: "_" + capital.group().lower(), key)

@@ -153,6 +153,35 @@ def test_a_foreign_signature_joins_the_thought_it_belongs_to() -> None:
     assert written(read(body))["contents"][1]["parts"] == [{"text": "hm", "thought": True}, {"text": "a"}]
 
 
+def test_a_turn_that_a_chat_kept_in_pieces() -> None:
+    """The SDKs' chats keep every chunk of an answer as a content of its own."""
+    foreign = sealed(seal("sig", "claude", "gemini"))
+    pieces: list[Any] = [
+        [{"text": "h", "thought": True}],
+        [{"text": "m", "thought": True}],
+        [{"text": "a", "thoughtSignature": foreign}],
+        [{"functionCall": {"name": "f", "args": {}, "id": "1"}}],
+        [{"functionCall": {"name": "g", "args": {}, "id": "2"}}],
+        [{"text": ""}],
+    ]
+    user = {"role": "user", "parts": [{"text": "?"}]}
+    body = {"contents": [user, *({"role": "model", "parts": parts} for parts in pieces), user]}
+    request = read(body)
+    assert [message.role for message in request.messages] == ["user", "assistant", "user"]
+    thought, *_, call, _ = request.messages[1].parts
+    assert thought == Reasoning("hm", signature="sig", origin="claude")
+    assert call.id == "2"
+    calls = [
+        part
+        for content in written(request, "gemini-3-pro")["contents"]
+        for part in content["parts"]
+        if "functionCall" in part
+    ]
+    assert ["thoughtSignature" in call for call in calls] == [True, False]
+    del pieces[2][0]["thoughtSignature"]
+    assert written(read(body)) == body
+
+
 def test_a_foreign_signature_never_goes_up_and_leaves_nothing_behind() -> None:
     foreign = sealed(seal("sig", "claude", "gemini"))
     body = contents({"text": "a"}, {"text": "", "thoughtSignature": foreign})
