@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 import signal
 import socket
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from ccproxy.exchange import Endpoint
 from ccproxy.transport import on_asyncio
 from ccproxy.transport.on_asyncio import Server, serve
 from ccproxy.transport.seam import Limits
@@ -182,6 +185,50 @@ def test_runs_until_a_signal_comes() -> None:
 
     on_asyncio.run(ScriptedApp(Limits()), "127.0.0.1", 0, on_ready=visit)
     assert statuses == [403]
+
+
+def test_a_second_signal_does_not_wait() -> None:
+    """The first closes the listener and waits for the running answer, which never ends."""
+    app = ScriptedApp(Limits())
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.socket() as sock:
+        app.endpoint = Endpoint(scheme="http", host="127.0.0.1", port=silent.getsockname()[1])
+
+        def client(port: int) -> None:
+            sock.connect(("127.0.0.1", port))
+            sock.sendall(post())
+            app.next("body")
+            os.kill(os.getpid(), signal.SIGINT)
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    ask(port)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        def visit(server: Server) -> None:
+            threading.Thread(target=client, args=[server.port]).start()
+
+        on_asyncio.run(app, "127.0.0.1", 0, on_ready=visit, grace_seconds=1000)
+    assert app.records.get(timeout=PATIENCE) == "gone"
+
+
+def test_a_job_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    class BadJobs(ScriptedApp):
+        def jobs(self) -> list[Any]:
+            async def job() -> None:
+                self.jobs_run.put("ran")
+                raise KeyError("a bug, as it was ordered")
+
+            return [job]
+
+    async def main() -> None:
+        app = BadJobs(Limits())
+        server = await serve(app, "127.0.0.1", 0)
+        assert await asyncio.to_thread(app.jobs_run.get, timeout=PATIENCE) == "ran"
+        assert await asyncio.to_thread(ask, server.port) == 403
+        await server.close()
+
+    with caplog.at_level(logging.ERROR, "ccproxy"):
+        asyncio.run(main())
+    assert [record.message for record in caplog.records] == ["a background job failed"]
 
 
 def test_a_port_that_is_taken_is_an_os_error() -> None:
