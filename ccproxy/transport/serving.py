@@ -15,7 +15,7 @@ what happens at it, which the server's one ticker looks at.
 - Bytes behind the request (pipelining) are held, HOLD_BYTES of them; then reading pauses until their turn.
 - The end of input counts as a client that is gone: a half-closed HTTP client is not told from a dead one.
 - What one turn writes is gathered in `_out` and leaves in one write.
-- Memory of a connection: its request's body, up to the app's `max_body`; HOLD_BYTES and a read behind it; of its answer what
+- Memory of a connection: its request's body, up to `max_body`; HOLD_BYTES and a read behind it; of its answer what
   the wire keeps until it says `pause_writing` (64 KiB) and what one read of the upstream (256 KiB) becomes.
 """
 
