@@ -16,7 +16,7 @@ from __future__ import annotations
 from ccproxy.codec import jsontext
 from ccproxy.errors import CcproxyError
 from ccproxy.media import stand_in
-from ccproxy.model import JSON, Citation, Context, Finish, Image, Media, Usage, seal
+from ccproxy.model import JSON, Citation, Context, Finish, Image, Media, Usage, seal, unsigned
 from ccproxy.protocols import base
 from ccproxy.protocols.base import made_id
 from ccproxy.protocols.responses.open_items import Call, Item, Message, Thought, annotation_of, opening
@@ -239,6 +239,7 @@ class Encoder(base.Encoder):
         return thought
 
     def _close_thought(self, status: str) -> None:
+        """A thought without a proof is marked: the item is ours, and must not go up as if the upstream knew it."""
         thought = self._thought
         if thought is None:
             return
@@ -248,6 +249,7 @@ class Encoder(base.Encoder):
         self._say(b"response.reasoning_summary_text.done", thought.where + b',"text":' + text)
         self._say(b"response.reasoning_summary_part.done", thought.where + b',"part":' + jsontext.dumps(part))
         thought.item["summary"].append(part)
+        thought.item.setdefault("encrypted_content", unsigned(self.context.upstream))
         if status == "incomplete":
             thought.item["status"] = status
         self._say_item(b"response.output_item.done", thought.index)

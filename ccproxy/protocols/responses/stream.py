@@ -219,8 +219,9 @@ class Decoder(base.Decoder):
             if not item.has_said(kind):
                 for index, part in enumerate(array(raw, key)):
                     self._think(item, (kind, index), string(part, "text") if isinstance(part, dict) else "")
-        if encrypted := string(raw, "encrypted_content"):
-            self.sink.signature(join_signature(raw.get("id"), encrypted), NAME)
+        encrypted = string(raw, "encrypted_content")
+        if encrypted and (signature := join_signature(raw.get("id"), encrypted)):
+            self.sink.signature(signature, NAME)
             self._thought = None
 
     def _whole_image(self, item: SeenItem, raw: Event) -> None:

@@ -255,7 +255,7 @@ def test_thoughts_and_their_proofs() -> None:
     assert found[1].encrypted_content == "ccproxy.gemini.sig"
     assert found[2].encrypted_content == "ccproxy.claude.redacted:data"
     assert found[3].encrypted_content == "ccproxy.responses.rs_1:gAAA", "its id was announced before the real one was known"
-    assert (found[4].encrypted_content, found[4].summary[0].text) == (None, "a second, unsigned")
+    assert (found[4].encrypted_content, found[4].summary[0].text) == ("ccproxy.openai.", "a second, unsigned")
 
 
 def test_citations_are_annotations() -> None:

@@ -97,6 +97,10 @@ def test_citations_of_an_earlier_answer() -> None:
             Reasoning(signature="rs_1:gAAA", origin="responses"),
         ),
         ({"type": "reasoning", "id": "rs_ccproxy_1", "summary": [{"text": "a"}]}, Reasoning("a")),
+        (
+            {"type": "reasoning", "id": "rs_ccproxy_1", "summary": [{"text": "a"}], "encrypted_content": "ccproxy.x."},
+            Reasoning("a", origin="x"),
+        ),
     ],
 )
 def test_reasoning(raw: dict[str, Any], part: Reasoning) -> None:

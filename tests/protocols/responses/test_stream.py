@@ -173,6 +173,14 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[tuple[Any, ...]]]] = {
         [CREATED, done("reasoning", id="rs_ccproxy_1", summary=[], encrypted_content="ccproxy.claude.sig"), DONE],
         [("signature", "ccproxy.claude.sig", "responses"), ("finish", "stop")],
     ),
+    "a thought that a ccproxy marked as its own": (
+        [
+            CREATED,
+            done("reasoning", id="rs_ccproxy_1", summary=[{"text": "a"}], encrypted_content="ccproxy.responses."),
+            DONE,
+        ],
+        [("thinking", "a"), ("finish", "stop")],
+    ),
     "calls": (
         [
             CREATED,
