@@ -147,12 +147,13 @@ class Encoder(base.Encoder):
         self._sequence += 1
 
     def citation(self, citation: Citation) -> None:
+        """This protocol cites URLs and its own files; there is no place for another protocol's documents."""
+        if citation.origin != NAME and not citation.url:
+            return
         message = self._message
         if message is None or message.part["type"] != "output_text":
             message = self._open_part("output_text")
         annotation = annotation_of(citation, message)
-        if annotation is None:
-            return
         annotations = message.part["annotations"]
         fields = b',"annotation_index":%d,"annotation":' % len(annotations) + jsontext.dumps(annotation)
         annotations.append(annotation)

@@ -77,11 +77,9 @@ def opening(name: bytes, fields: bytes) -> bytes:
 
 
 def annotation_of(citation: Citation, message: Message) -> JSON:
-    """The citation as an annotation, None for what has no place: this protocol cites URLs and its own files."""
+    """The citation as an annotation; one of another protocol points at the end of the text so far, unless it says where."""
     if citation.origin == NAME:
         return citation.raw
-    if not citation.url:
-        return None
     here = sum(map(len, message.pieces))
     return {
         "type": "url_citation",

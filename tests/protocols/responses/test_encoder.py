@@ -374,3 +374,12 @@ def test_odd_texts_pass_byte_for_byte() -> None:
     assert final(data).output_text == text
     assert repr(encoder) == f"<responses.Encoder items=1 sequence={len(text) + 8} done=True>"
     assert PROTOCOL.chat.encoder(context()).keepalive() == b""
+
+
+def test_a_document_that_only_another_protocol_cites() -> None:
+    assert types(encode(Encoder(context()), [START, ("citation", Citation("claude", {}))])) == ["created", "in_progress"]
+
+
+def test_a_call_that_nobody_ended() -> None:
+    calls: list[tuple[Any, ...]] = [START, ("tool_start", 0, "c", "f"), ("tool_arguments", 0, "{}"), CALLS]
+    assert final(encode(Encoder(context()), calls)).output[0].status == "completed"

@@ -43,5 +43,4 @@ def test_a_citation_points_at_the_end_of_the_text() -> None:
     message.pieces.extend(["abc", "de"])
     note = annotation_of(Citation("claude", {}, url="u"), message)
     assert (note["start_index"], note["end_index"], note["title"]) == (5, 5, "u")
-    assert annotation_of(Citation("claude", {}), message) is None
     assert annotation_of(Citation("responses", {"type": "file_path"}), message) == {"type": "file_path"}
