@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from ccproxy.convert import StreamConverter, new_context
+from ccproxy.model import Context
+from ccproxy.protocols import PROTOCOLS as PROTOCOLS_BY_NAME
+from ccproxy.pump import Relay
 from tests.fakes.clients import CLIENTS, Refused
 from tests.fakes.server import Asked, Scripted, Upstream, ccproxy_process, config_for, free_port
 from tests.fakes.wires import CONTENT_TYPES
@@ -30,6 +33,14 @@ CASES = recordings(*FOLDERS)
 FAILURES = ("errors", "malformed")
 """Folders whose recordings are failures: the SDK has to say so, in an error of its own kind."""
 
+EXCEPTIONS = {
+    ("openai-responses--openai-gpt-5-image-out-stream", "gemini"): "the source project cut the picture, and its base64",
+    ("openai-responses--openai-gpt-5-6-terra-responses-custom-tool-call-streaming", "openai"): (
+        "the SDK's stream helper knows no call of a custom tool, which this upstream makes though the client has none"
+    ),
+}
+"""(recording, client) -> why that SDK cannot read it, whoever writes the stream."""
+
 
 def protocol_of(case: dict[str, Any]) -> str:
     return PROTOCOLS[case["protocol"]]
@@ -38,6 +49,15 @@ def protocol_of(case: dict[str, Any]) -> str:
 def model_of(case: dict[str, Any]) -> str:
     """The model's name that asks for the case; names alone occur in two folders."""
     return f"{case['dir']}--{case['name']}"
+
+
+ACROSS = [
+    pytest.param(param.values[0], client, id=f"{param.id}-{client}", marks=param.marks)
+    for param in CASES
+    for client in CLIENTS
+    if param.values[0] is None or client != protocol_of(param.values[0])
+]
+"""(case, client of another protocol); what the same protocol gets is `test_a_relay_changes_nothing`."""
 
 
 def _script(asked: Asked, model: str) -> Scripted:
@@ -55,10 +75,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield at
 
 
-@pytest.mark.parametrize("client", list(CLIENTS))
-@pytest.mark.parametrize("case", CASES)
-def test_the_sdk_reads_it(case: dict[str, Any], client: str, address: str) -> None:
+@pytest.mark.parametrize(("case", "client"), ACROSS)
+def test_the_sdk_of_another_protocol_reads_it(case: dict[str, Any], client: str, address: str) -> None:
     """No SDK error for a good recording; for a failure, an error of the SDK's own kind or a good answer, never a crash."""
+    if (model_of(case), client) in EXCEPTIONS:
+        pytest.xfail(EXCEPTIONS[model_of(case), client])
     try:
         understood = CLIENTS[client](f"{address}/to-{protocol_of(case)}", model_of(case), True)
     except Refused:
@@ -66,6 +87,21 @@ def test_the_sdk_reads_it(case: dict[str, Any], client: str, address: str) -> No
             raise
     else:
         assert understood.finish
+
+
+@pytest.mark.parametrize("case", recordings(*PROTOCOLS))
+def test_a_relay_changes_nothing(case: dict[str, Any]) -> None:
+    """Every byte of a good recording passes, at every cut, up to its own end; made-up ends aside."""
+    protocol = PROTOCOLS_BY_NAME[protocol_of(case)]
+    stream = recorded(case)
+    if case.get("stream_format") == "json-array":
+        pytest.skip("an array is never relayed: upstreams are asked for events")
+    for pieces in cuts(stream, rounds=2):
+        relay = Relay(protocol.chat, Context(client=protocol.name, upstream=protocol.name, stream=True))
+        passed = b"".join([*map(relay.feed, pieces), relay.eof()])
+        assert relay.failure is None
+        assert passed.startswith(stream.rstrip()) or stream.startswith(passed.rstrip())
+        assert len(passed) >= len(stream.rstrip()) or relay.done
 
 
 def _converted(client: str, upstream: str, pieces: list[bytes]) -> bytes:

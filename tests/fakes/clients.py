@@ -126,6 +126,8 @@ def ask_openai(address: str, scenario: str, stream: bool) -> Meaning:
             return _from_openai(final, "".join(thoughts))
         except openai.LengthFinishReasonError as error:
             return _from_openai(error.completion, "")
+        except openai.ContentFilterFinishReasonError:  # the helper's way of saying so
+            return Meaning(finish="content_filter")
         except openai.APIStatusError as error:
             raise Refused(error.status_code, str(error)) from error
         except openai.APIError as error:

@@ -102,11 +102,12 @@ _CUSTOM = b'"type":"custom","custom":{"name":%b,"input":""}'
 class Encoder(base.Encoder):
     """See `base.Encoder`. Calls may interleave on this wire, and other deltas may come while they are open."""
 
-    __slots__ = ("_before", "_calls", "_created", "_head", "_lead", "_model", "_tail")
+    __slots__ = ("_annotations", "_before", "_calls", "_created", "_head", "_lead", "_model", "_tail")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._calls: dict[int, _Call] = {}
+        self._annotations: list[JSON] = []
         self._before = ""  # what a signature would belong to: _THOUGHT, nothing, or a call that has yet to come (its JSON)
         self._lead = b'"role":"assistant",'
         self._tail = b'},"finish_reason":null}]%b}\n\n' % (b',"usage":null' if context.include_usage else b"")
@@ -146,8 +147,9 @@ class Encoder(base.Encoder):
             self._fields({DETAILS: [detail]})
 
     def citation(self, citation: Citation) -> None:
+        """Waits for the end: the official SDK joins lists of several chunks by an `index` that annotations do not have."""
         if annotation := annotation_of(citation):
-            self._fields({"annotations": [annotation]})
+            self._annotations.append(annotation)
 
     def tool_start(self, key: int, id: str, name: str, kind: str = "function") -> None:
         tool = self.context.tools.get(name)
@@ -200,6 +202,8 @@ class Encoder(base.Encoder):
         if reason == "error":
             self.error(UpstreamError("the upstream ended its answer with an error"))
             return
+        if self._annotations:
+            self._fields({"annotations": self._annotations})
         if self._lead:
             self._delta(b'"content":""')
         word = FINISH_OUT[reason].encode()

@@ -336,6 +336,8 @@ def test_sources_media_and_server_tools() -> None:
         STARTED,
         ("text", "abc"),
         ("citation", Citation("x", {}, "https://a.test", "A", start=0, end=3)),
+        ("text", "def"),
+        ("citation", Citation("x", {}, "https://b.test", "B")),
         ("citation", Citation("x", {})),
         ("media", png),
         ("media", Audio(mime="audio/pcm", data="YQ==")),
@@ -347,9 +349,9 @@ def test_sources_media_and_server_tools() -> None:
     data = encoded(*calls)
     deltas = [choice["delta"] for document in documents(data) for choice in document["choices"]]
     source = {"start_index": 0, "end_index": 3, "url": "https://a.test", "title": "A"}
-    assert [delta["annotations"] for delta in deltas if "annotations" in delta] == [
-        [{"type": "url_citation", "url_citation": source}]
-    ]
+    (annotations,) = [delta["annotations"] for delta in deltas if "annotations" in delta]
+    assert [one["url_citation"]["url"] for one in annotations] == ["https://a.test", "https://b.test"]
+    assert annotations[0] == {"type": "url_citation", "url_citation": source}
     assert [delta["images"][0]["image_url"]["url"] for delta in deltas if "images" in delta] == [
         "data:image/png;base64,aaaa"
     ]
