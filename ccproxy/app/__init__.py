@@ -19,14 +19,14 @@ from attrs import evolve
 
 from ccproxy.app import access
 from ccproxy.app.index import index, json_reply, probe
-from ccproxy.app.models import ModelLists
+from ccproxy.app.models import ModelLists, base_of
 from ccproxy.app.router import Match, Misrouted, PathTable
 from ccproxy.config import Config, Provider
 from ccproxy.errors import CcproxyError, Forbidden, MethodNotAllowed, RequestError, TooLarge, UpgradeRequired
 from ccproxy.exchange import Accept, Endpoint, Exchange, Patience, Plan, Record, Reply, error_reply
 from ccproxy.model import Context, Target
 from ccproxy.policy.keys import KeyPool
-from ccproxy.policy.routing import Destination
+from ccproxy.policy.routing import DEFAULT, Destination
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.transport.http1 import RequestHead
 from ccproxy.transport.seam import Limits
@@ -54,7 +54,7 @@ class App:
         self._paths = PathTable(PROTOCOLS.values(), self._router.groups)
         self._models = ModelLists(self._router, config.providers)
         self._upstreams = {name: _Upstream(name, provider, config) for name, provider in config.providers.items()}
-        self._operations: Mapping[str, Callable[[RequestHead, Match, float], Accept | Reply]] = {
+        self._operations: Mapping[str, Callable[[RequestHead, Match, str, float], Accept | Reply]] = {
             "chat": self._chat,
             "models": self._list,
             "model": self._model,
@@ -78,7 +78,7 @@ class App:
             match = self._paths.match(head.method, head.path, _marks(head), head.query)
             self._check_group(match.group, key)
             self._check_size(head)
-            return self._operations[match.route.operation](head, match, now)
+            return self._operations[match.route.operation](head, match, key, now)
         except Misrouted as lost:
             return error_reply(lost.protocol, _upgrade(head) or lost.error)
         except CcproxyError as error:
@@ -86,7 +86,8 @@ class App:
 
     def refuse(self, error: CcproxyError, head: RequestHead | None) -> Reply:
         """The error in the shape of the route's protocol."""
-        return error_reply(self._paths.nearest(head.path if head else "/"), error)
+        path, marks = (head.path, _marks(head)) if head else ("/", _NO_MARKS)
+        return error_reply(self._paths.nearest(path, marks), error)
 
     def finished(self, record: object) -> None:
         """Logs an exchange."""
@@ -103,7 +104,7 @@ class App:
             raise MethodNotAllowed(f"/ does not take {head.method}; it takes GET")
         return index(self.config)
 
-    def _chat(self, head: RequestHead, match: Match, now: float) -> Accept:
+    def _chat(self, head: RequestHead, match: Match, key: str, now: float) -> Accept:
         context = Context(
             client=match.protocol.name,
             upstream="",
@@ -115,18 +116,17 @@ class App:
             raise RequestError(
                 "this request has been here before: a provider's base_url points at ccproxy itself", status=508, code="loop"
             )
-        route = partial(self._plan, match.group, self._key_name(head), f"{hops} {self._id}".strip(), now)
+        route = partial(self._plan, match.group, key, f"{hops} {self._id}".strip(), now)
         exchange = Exchange(match.protocol, context, match.call, route, head.headers, match.group)
         return Accept(exchange, self.config.limits.max_body)
 
-    def _list(self, head: RequestHead, match: Match, now: float) -> Reply:
+    def _list(self, head: RequestHead, match: Match, key: str, now: float) -> Reply:
+        self._check_group(match.group or DEFAULT, key)
         return json_reply(200, match.protocol.models.write(self._models.list(match.group)))
 
-    def _model(self, head: RequestHead, match: Match, now: float) -> Reply:
-        try:
-            return json_reply(200, match.protocol.models.write_one(self._models.one(match.group, match.call.model)))
-        except CcproxyError as error:
-            return error_reply(match.protocol, error)
+    def _model(self, head: RequestHead, match: Match, key: str, now: float) -> Reply:
+        self._check_group(self._router.resolve(match.group, match.call.model).group, key)
+        return json_reply(200, match.protocol.models.write_one(self._models.one(match.group, match.call.model)))
 
     def _plan(self, group: str, key: str, hops: str, now: float, model: str) -> Plan:
         """Which upstream serves `model`. Raises NotFound and Forbidden."""
@@ -138,10 +138,8 @@ class App:
 
     # Judgements
 
-    def _key_name(self, head: RequestHead) -> str:
-        return access.key_of(head, self.config.keys)
-
     def _check_group(self, group: str, key: str) -> None:
+        """Raises Forbidden. A path without a group ("") is judged once the model's name has told the group."""
         allowed = self.config.groups[group].keys if group in self.config.groups else None
         if allowed is not None and key not in allowed:
             raise Forbidden(f'the proxy key "{key}" may not use the group "{group}"', code="group_forbidden")
@@ -161,7 +159,7 @@ class _Upstream:
         self._provider = provider
         self._protocol = PROTOCOLS[provider.protocol]
         self._pool = KeyPool(provider.api_keys)
-        parts = urlsplit(_without_suffix(provider.base_url, self._protocol.sdk_suffix))
+        parts = urlsplit(base_of(provider))
         port = parts.port or (443 if parts.scheme == "https" else 80)
         self._host = (parts.hostname or "").lower()
         self._endpoint = Endpoint(scheme=parts.scheme, host=self._host, port=port, proxy=provider.proxy)
@@ -205,11 +203,19 @@ def log_record(record: Record) -> None:
     line = f"{record.client} {record.model or '-'} -> {record.provider or '-'}/{record.upstream_model or '-'}: {outcome},"
     line += f"{first} {record.ended - record.began:.2f} s{used}"
     if record.error is not None:
-        log.warning("%s: %s", line, record.error.message)
+        log.warning("%s", _one_line(f"{line}: {record.error.message}"))
     else:
-        log.info("%s", line)
+        log.info("%s", _one_line(line))
     for note in record.notes:
-        log.info("  %s", note)
+        log.info("  %s", _one_line(note))
+
+
+def _one_line(text: str) -> str:
+    """Names and messages come from clients and upstreams; none of them may write a line of its own or steer a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+_NO_MARKS: frozenset[str] = frozenset()
 
 
 def _marks(head: RequestHead) -> frozenset[str]:
@@ -221,9 +227,3 @@ def _upgrade(head: RequestHead) -> RequestError | None:
     if head.method == "GET" and (head.header("upgrade") or "").lower() == "websocket":
         return UpgradeRequired("ccproxy speaks no WebSocket here; send the request by POST", code="websocket_unsupported")
     return None
-
-
-def _without_suffix(base_url: str, suffixes: Sequence[str]) -> str:
-    """The base URL without a path ending that the protocol's own paths begin with."""
-    trimmed = base_url.rstrip("/")
-    return next((trimmed.removesuffix(suffix) for suffix in suffixes if trimmed.endswith(suffix)), trimmed)

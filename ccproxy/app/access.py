@@ -44,7 +44,7 @@ def check_local(head: RequestHead) -> None:
     if host and not is_loopback(_host_name(host)):
         raise Forbidden("this server has no keys and answers only to a loopback host name", code="foreign_host")
     origin = head.header("origin")
-    if origin and not is_loopback(urlsplit(origin).hostname or ""):
+    if origin and not is_loopback(_origin_name(origin)):
         raise Forbidden("this server has no keys and answers no web page of another origin", code="foreign_origin")
 
 
@@ -57,6 +57,14 @@ def is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _origin_name(origin: str) -> str:
+    """The name in an Origin header; "" for what is no URL, such as a sandboxed page's `null`."""
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _host_name(host: str) -> str:

@@ -1,7 +1,7 @@
 """The scripted model behind `ccproxy demo`: an upstream without an account, a network or a model.
 
-It stands behind a path of the same server, and ccproxy in front of it is its client, over a socket: what a demo shows is the
-real way of a request. What it says is decided by `script`:
+It stands behind a path of the same server, and ccproxy in front of it is its client, over a socket: what a demo shows is
+the real way of a request. What it says is decided by `script`:
 
     the last message is a tool's result     ->  it reads the result back
     there are tools and a call is asked for ->  it calls the tool that the message names, else the first one
@@ -221,7 +221,8 @@ def _properties(tool: Tool) -> dict[str, JSON]:
     properties, required = schema.get("properties"), schema.get("required")
     if not isinstance(properties, dict):
         return {}
-    return {name: properties[name] for name in required or properties if isinstance(name, str) and name in properties}
+    wanted = required if isinstance(required, list) and required else properties
+    return {name: properties[name] for name in wanted if isinstance(name, str) and name in properties}
 
 
 _EXAMPLES: dict[str, JSON] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}, "null": None}

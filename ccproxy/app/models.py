@@ -29,22 +29,34 @@ TIMEOUT = 20.0
 """Seconds for one list. OpenRouter's has a megabyte."""
 
 
+def base_of(provider: Provider) -> str:
+    """The provider's base URL without a path ending that the protocol's own paths begin with."""
+    address = provider.base_url.rstrip("/")
+    suffixes = PROTOCOLS[provider.protocol].sdk_suffix
+    return next((address.removesuffix(suffix) for suffix in suffixes if address.endswith(suffix)), address)
+
+
 async def ask(provider: Provider, key: str) -> list[ModelInfo]:
     """The provider's own model list. Raises UpstreamError."""
     protocol = PROTOCOLS[provider.protocol]
     headers = [*protocol.headers, *(protocol.key_headers(key) if key else []), *provider.headers.items()]
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT, proxy=provider.proxy or None, trust_env=False) as client:
-            answer = await client.get(provider.base_url + protocol.models.path, headers=headers)
+            answer = await client.get(base_of(provider) + protocol.models.path, headers=headers)
     except httpx.HTTPError as error:
         raise UpstreamError(f"no model list: {type(error).__name__}") from None
     if not answer.is_success:
-        raise read_error(protocol.name, answer.status_code, list(answer.headers.items()), answer.content)
+        raise read_error(protocol.name, answer.status_code, list(answer.headers.items()), _without(key, answer.content))
     try:
         document = jsontext.loads(answer.content)
     except jsontext.JSONError:
         raise UpstreamError("the model list is not JSON") from None
     return protocol.models.read(document)
+
+
+def _without(key: str, body: bytes) -> bytes:
+    """An error's text; some providers repeat the key that they refuse."""
+    return body.replace(key.encode(), b"***") if key else body
 
 
 class ModelLists:
@@ -53,14 +65,14 @@ class ModelLists:
     def __init__(self, router: Router, providers: Mapping[str, Provider]) -> None:
         self._router = router
         self._providers = providers
-        self._known: dict[str, list[ModelInfo]] = {}
+        self._known: dict[str, dict[str, ModelInfo]] = {}  # provider -> its own list, by the model's name
 
     def list(self, group: str) -> list[ModelInfo]:
-        """The group's models, aliases first. Raises NotFound for an unknown group."""
+        """The group's models: aliases, then what the providers list, in the file's order. Raises NotFound for an unknown
+        group."""
         found = {name: self._described(group, name) for name in self._router.names(group)}
-        for provider, models in self._known.items():
-            by_id = {model.id: model for model in models}
-            for name in self._router.listed(group, provider, by_id):
+        for provider in self._providers:
+            for name in self._router.listed(group, provider, self._known.get(provider, ())):
                 found.setdefault(name, self._described(group, name))
         return [*found.values()]
 
@@ -70,19 +82,25 @@ class ModelLists:
         return self._described(group, name)
 
     async def refresh_forever(self) -> None:
-        """Asks every provider whose names are passed through, now and then."""
-        wanted = self._passed_through()
-        while wanted:
-            for name in wanted:
-                await self._refresh(name)
+        """Refreshes the lists now and then."""
+        while self._passed_through():
+            await self.refresh()
             await anyio.sleep(REFRESH)
+
+    async def refresh(self) -> None:
+        """Asks every provider whose names are passed through, all at once: a slow one holds up no other."""
+        async with anyio.create_task_group() as group:
+            for name in self._passed_through():
+                group.start_soon(self._refresh, name)
 
     async def _refresh(self, name: str) -> None:
         provider = self._providers[name]
         try:
-            self._known[name] = await ask(provider, next(iter(provider.api_keys), ""))
+            models = await ask(provider, next(iter(provider.api_keys), ""))
         except CcproxyError as error:
             log.warning("provider %s: %s; its model list stays as last known", name, error.message)
+        else:
+            self._known[name] = {model.id: model for model in models}
 
     def _passed_through(self) -> Sequence[str]:
         patterns = [p for group in self._router.groups for p in self._router.passthrough(group)]
@@ -91,7 +109,7 @@ class ModelLists:
     def _described(self, group: str, name: str) -> ModelInfo:
         """What is known of the alias' first target, under the alias' name."""
         destination = self._router.resolve(group, name).destinations[0]
-        listed = next((m for m in self._known.get(destination.provider, ()) if m.id == destination.model), None)
+        listed = self._known.get(destination.provider, {}).get(destination.model)
         info = evolve(listed, id=name) if listed else ModelInfo(id=name, owner=destination.provider)
         said: Model | None = self._providers[destination.provider].models.get(destination.model)
         if said is None:

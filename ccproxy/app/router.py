@@ -57,6 +57,10 @@ class _Pattern:
             return None
         return path[len(self.prefix) : end]
 
+    def acts(self, path: str) -> bool:
+        """Whether the path is of this pattern but for its action, which stands behind the model's last colon."""
+        return self.suffix.startswith(":") and path.startswith(self.prefix) and ":" in path
+
 
 class PathTable:
     """All routes of all protocols."""
@@ -81,27 +85,26 @@ class PathTable:
         group, inner = (first, "/" + rest) if first in self._groups else ("", path)
         found = self._find(inner)
         if not found:
-            raise self._lost(path, first, rest)
+            raise self._lost(path, first, rest, marks)
         served = [(one, model) for one, model in found if one.route.method == method]
         if not served:
-            protocol = _chosen([one for one, _ in found], marks).protocol
-            allowed = ", ".join(sorted({one.route.method for one, _ in found}))
-            raise Misrouted(protocol, MethodNotAllowed(f"{inner} does not take {method}; it takes {allowed}"))
+            raise self._not_taken(method, inner, [one for one, _ in found], marks)
         one = _chosen([one for one, _ in served], marks)
         model = next(model for other, model in served if other is one)
         call = Call(model=unquote(model), stream=one.route.stream, query=query, path=inner)
         return Match(protocol=one.protocol, route=one.route, group=group, call=call)
 
-    def nearest(self, path: str) -> Protocol:
-        """The protocol whose routes share the most leading segments with the path."""
+    def nearest(self, path: str, marks: frozenset[str]) -> Protocol:
+        """The protocol whose routes share the most segments with the path, wherever in it they begin (behind a group, say);
+        where several share as many, the request's marks tell."""
         segments = path.strip("/").split("/")
-        if segments[0] in self._groups:
-            segments = segments[1:]
 
         def shared(protocol: Protocol) -> int:
-            return max((_shared(segments, route.path.strip("/").split("/")) for route in protocol.routes), default=0)
+            routes = [route.path.strip("/").split("/") for route in protocol.routes]
+            return max((_shared(segments[n:], route) for n in range(_PREFIXES + 1) for route in routes), default=0)
 
-        return max(self._protocols, key=shared)
+        most = max(map(shared, self._protocols))
+        return _marked([protocol for protocol in self._protocols if shared(protocol) == most], marks)
 
     def _add(self, served: _Served) -> None:
         prefix, braces, suffix = served.route.path.partition("{model}")
@@ -119,17 +122,36 @@ class PathTable:
         longest = max((len(pattern.suffix) for pattern, _ in matches), default=0)
         return [(pattern.served, model) for pattern, model in matches if len(pattern.suffix) == longest]
 
-    def _lost(self, path: str, first: str, rest: str) -> Misrouted:
+    def _lost(self, path: str, first: str, rest: str, marks: frozenset[str]) -> Misrouted:
+        protocol = self.nearest(path, marks)
         if first not in RESERVED and first not in self._groups and self._find("/" + rest):
             known = ", ".join(sorted(self._groups)) or "none"
             message = f'there is no group "{first[:100]}"; groups: {known}'
-            return Misrouted(self.nearest(rest), NotFound(message, code="group_not_found"))
-        return Misrouted(self.nearest(path), NotFound(f"there is no route {path[:200]}", code="route_not_found"))
+            return Misrouted(protocol, NotFound(message, code="group_not_found"))
+        return Misrouted(protocol, NotFound(f"there is no route {path[:200]}", code="route_not_found"))
+
+    def _not_taken(self, method: str, path: str, found: list[_Served], marks: frozenset[str]) -> Misrouted:
+        """The path is served, but not by this method; or what looks like a model is a model and an unknown action."""
+        acting = next((p.served for p in self._patterns if p.acts(path) and p.served.route.method == method), None)
+        if acting is not None:
+            action = path.rpartition(":")[2]
+            return Misrouted(acting.protocol, NotFound(f"there is no action {action[:100]}", code="route_not_found"))
+        allowed = ", ".join(sorted({one.route.method for one in found}))
+        error = MethodNotAllowed(f"{path[:200]} does not take {method}; it takes {allowed}")
+        return Misrouted(_chosen(found, marks).protocol, error)
+
+
+_PREFIXES = 2
+"""Segments that may stand before a route: a group and a mode."""
 
 
 def _chosen(served: list[_Served], marks: frozenset[str]) -> _Served:
     """The one whose protocol's marks the request bears, else the first."""
     return next((one for one in served if one.protocol.marks & marks), served[0])
+
+
+def _marked(protocols: list[Protocol], marks: frozenset[str]) -> Protocol:
+    return next((protocol for protocol in protocols if protocol.marks & marks), protocols[0])
 
 
 def _shared(left: list[str], right: list[str]) -> int:
