@@ -162,13 +162,15 @@ class Patience:
 
 @frozen(kw_only=True)
 class Plan:
-    """Which upstream serves a request. prefix: the base URL's path. headers: the provider's own and its credentials."""
+    """Which upstream serves a request. prefix: the base URL's path. headers: the provider's own and its credentials.
+    key: the one among them that no client may see, not even in an error that repeats it."""
 
     protocol: Protocol
     target: Target
     endpoint: Endpoint
     prefix: str = ""
     headers: Headers = field(factory=list, repr=False)
+    key: str = field(default="", repr=False)
     patience: Patience = Patience()
 
 
@@ -275,7 +277,7 @@ class Exchange:
 
     def upstream_eof(self, now: float) -> list[Action]:
         if self._refused:
-            error = read_error(self._upstream.name, self._status, self._answer_headers, bytes(self._refusal))
+            error = read_error(self._upstream.name, self._status, self._answer_headers, self._said_in_refusal())
             return self._break(_as_client_sees(error), now, healthy=True)
         if self._pump is None:
             self._pump = self._choose_pump(b"")
@@ -455,6 +457,11 @@ class Exchange:
         record.notes = self._context.notes
         record.usage = self._pump.usage if self._pump else None
         return Finished(record)
+
+    def _said_in_refusal(self) -> bytes:
+        """The body of the upstream's error; some providers repeat the key that they refuse."""
+        key = self._plan.key.encode() if self._plan else b""
+        return bytes(self._refusal.replace(key, b"***") if key else self._refusal)
 
     def _headers_for_client(self, headers: Headers) -> Headers:
         same = self._protocol.pass_answer_headers if self._upstream.name == self._protocol.name else frozenset()

@@ -191,6 +191,7 @@ class _Upstream:
             endpoint=self._endpoint,
             prefix=self._prefix,
             headers=[*credentials, *self._provider.headers.items()],
+            key=key,
             patience=self._patience,
         )
 
