@@ -65,11 +65,11 @@ def prepare(
         return _relayed(body, document, upstream, target, stream)
     request = client.chat.read_request(document, context, call)
     request.model, request.stream = target.model, stream
-    outgoing = upstream.chat.write_request(request, target, context)
+    written = upstream.chat.write_request(request, target, context)
     return Prepared(
         path=upstream.chat.path(target, stream),
         headers=list(upstream.headers),
-        body=jsontext.dumps(outgoing.document),
+        body=jsontext.dumps(written),
         stream=stream,
     )
 

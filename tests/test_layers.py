@@ -104,7 +104,8 @@ def imports(path: Path, at_import_time: bool = False) -> list[str]:
             if isinstance(child, ast.Import):
                 found.extend(alias.name for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
-                assert child.module and not child.level, f"{path} imports relatively; write the whole name"
+                assert not child.level, f"{path} imports relatively; write the whole name"
+                assert child.module is not None
                 whole = [f"{child.module}.{alias.name}" for alias in child.names]
                 found.extend(name if name in NAMES else child.module for name in whole)
             walk(child)

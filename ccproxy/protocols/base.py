@@ -52,16 +52,6 @@ class Call:
 
 
 @frozen(kw_only=True)
-class Outgoing:
-    """A request for an upstream. path: to be put behind the provider's base URL, with its query string. headers: those that
-    the protocol itself demands, lower-case names, without credentials. document: the JSON body."""
-
-    path: str
-    document: dict[str, JSON]
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-@frozen(kw_only=True)
 class ModelInfo:
     """One row of a model list. created: seconds since the epoch. context and output: token limits. 0: unknown."""
 
@@ -171,7 +161,7 @@ class Chat:
 
     read_request(document, context, call): checks the document and says what it says. Sets the context's stream, shape,
         include_usage, echo and tools. Raises RequestError with `param`.
-    write_request(request, target, context): the upstream's request. request.model is already the target's. Raises
+    write_request(request, target, context): the upstream's JSON document. request.model is already the target's. Raises
         Unsupported. Keeps the renamed tools in context.tool_names.
     read_answer(document, context, sink): a whole answer as one legal sequence of Sink calls. Raises Malformed.
     write_answer(answer, context): the whole answer for the client.
@@ -187,7 +177,7 @@ class Chat:
     """
 
     read_request: Callable[[dict[str, JSON], Context, Call], Request]
-    write_request: Callable[[Request, Target, Context], Outgoing]
+    write_request: Callable[[Request, Target, Context], dict[str, JSON]]
     read_answer: Callable[[dict[str, JSON], Context, Sink], None]
     write_answer: Callable[[Answer, Context], dict[str, JSON]]
     decoder: Callable[[Context, Sink], Decoder]
@@ -219,8 +209,8 @@ class Protocol:
 
     write_error(error): the error document of this protocol; the HTTP status is `error.status` after `status_for`.
     statuses: HTTP statuses that this protocol's clients know otherwise (529 only Claude's): ours -> theirs.
-    marks: header names (lower-case), and query keys with a leading `?`, that only this protocol's clients send; they tell on
-        paths that several protocols share.
+    marks: header names (lower-case), and query keys with a leading `?`, that only this protocol's clients send; they
+        tell on paths that several protocols share.
     headers: what every request to an upstream of this protocol must say.
     key_headers(key): how an upstream of this protocol takes its API key; the first header is the default way.
     pass_headers: client headers (lower-case) that go up on same-protocol traffic.

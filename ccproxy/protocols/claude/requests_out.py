@@ -29,7 +29,6 @@ from ccproxy.model import (
     Text,
     Tool,
 )
-from ccproxy.protocols.base import Outgoing
 from ccproxy.protocols.claude.requests_in import NAME
 from ccproxy.protocols.claude.turns_out import Block, Writer
 from ccproxy.schema import Dialect, clean
@@ -79,11 +78,10 @@ def path(target: Target, stream: bool) -> str:
     return PATH
 
 
-def write_request(request: Request, target: Target, context: Context) -> Outgoing:
+def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """See `base.Chat.write_request`."""
     own = request.origin == NAME
-    document = _write_own(request, target, context) if own else _write_foreign(request, target, context)
-    return Outgoing(path=PATH, document=document, headers=HEADERS)
+    return _write_own(request, target, context) if own else _write_foreign(request, target, context)
 
 
 def _write_own(request: Request, target: Target, context: Context) -> Block:

@@ -23,7 +23,6 @@ from ccproxy.model import (
     Tool,
     ToolChoice,
 )
-from ccproxy.protocols.base import Outgoing
 from ccproxy.protocols.gemini.generation import generation_config
 from ccproxy.protocols.gemini.options import below
 from ccproxy.protocols.gemini.parts_out import PartWriter, own_extras, wire_name
@@ -52,11 +51,10 @@ def path(target: Target, stream: bool) -> str:
     return f"/v1beta/{quote(model, safe='/:@')}:{action}"
 
 
-def write_request(request: Request, target: Target, context: Context) -> Outgoing:
+def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """See `base.Chat`."""
     own = own_extras(request.extras)
-    document = _write_own(request, own, target, context) if own else _write_foreign(request, target, context)
-    return Outgoing(path=path(target, request.stream), document=document)
+    return _write_own(request, own, target, context) if own else _write_foreign(request, target, context)
 
 
 def _write_own(request: Request, extras: Extras, target: Target, context: Context) -> dict[str, JSON]:

@@ -36,7 +36,6 @@ from ccproxy.model import (
     ToolResult,
     arguments_object,
 )
-from ccproxy.protocols.base import Outgoing
 from ccproxy.protocols.ollama.requests import NAME, NO_CONTENT, NO_ID, OPTIONS, STREAM_UNSAID, Fields
 from ccproxy.reasoning import nearest_effort
 
@@ -53,7 +52,7 @@ LEVELLED = ("gpt-oss",)
 ("Thinking": "GPT-OSS expects one of low, medium, or high")."""
 
 
-def write_request(request: Request, target: Target, context: Context) -> Outgoing:
+def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """See `Chat.write_request`."""
     own = request.origin == NAME
     if not own:
@@ -75,7 +74,7 @@ def write_request(request: Request, target: Target, context: Context) -> Outgoin
     document |= {key: value for key, value in optional.items() if value is not None}
     if not (request.stream and request.extras and request.extras.shape == STREAM_UNSAID):
         document["stream"] = request.stream
-    return Outgoing(path=PATH, document=document)
+    return document
 
 
 def _said(extras: Extras | None) -> Fields:

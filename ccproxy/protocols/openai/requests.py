@@ -21,7 +21,7 @@ from ccproxy.model import (
     Target,
     Tool,
 )
-from ccproxy.protocols.base import Call, Outgoing
+from ccproxy.protocols.base import Call
 from ccproxy.protocols.openai.checks import (
     a_flag,
     a_list,
@@ -198,7 +198,7 @@ def _read_sampling(document: dict[str, JSON], sampling: Sampling) -> tuple[str, 
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def write_request(request: Request, target: Target, context: Context) -> Outgoing:
+def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """The upstream's request. Raises Unsupported for what this protocol cannot say."""
     if request.origin != NAME:
         request = adapt(request, target, context)
@@ -210,7 +210,7 @@ def write_request(request: Request, target: Target, context: Context) -> Outgoin
     document |= _write_sampling(request.sampling, target, extras.shape)
     document |= _write_stream(request, context, extras.fields)
     rest = {key: value for key, value in extras.fields.items() if key != "stream_options" or request.stream or not value}
-    return Outgoing(path=path(target, request.stream), document=with_rest(document, rest))
+    return with_rest(document, rest)
 
 
 def _write_stream(request: Request, context: Context, said: dict[str, JSON]) -> dict[str, JSON]:

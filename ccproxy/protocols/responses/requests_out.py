@@ -24,7 +24,7 @@ from ccproxy.model import (
     Tool,
     ToolChoice,
 )
-from ccproxy.protocols.base import Outgoing, fit
+from ccproxy.protocols.base import fit
 from ccproxy.protocols.responses.items_out import ILLEGAL, LIMIT, Item, Scope, write_items
 from ccproxy.protocols.responses.requests_in import NAMESPACE
 from ccproxy.protocols.responses.terms import NAME, own_fields, own_shape
@@ -56,7 +56,7 @@ _NO_PLACE = (
 _SUMMARIES = {"auto": "auto", "concise": "concise", "detailed": "detailed", "summarized": "auto"}
 
 
-def write_request(request: Request, target: Target, context: Context) -> Outgoing:
+def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """See `ccproxy.protocols.base.Chat`. Raises Unsupported for several choices from another protocol."""
     own = request.origin == NAME
     fields = dict(own_fields(request.extras))
@@ -70,7 +70,7 @@ def write_request(request: Request, target: Target, context: Context) -> Outgoin
     document |= _own_rest(request, fields) if own else _foreign_rest(request, document, context)
     for key, value in fields.items():
         document.setdefault(key, value)
-    return Outgoing(path=PATH, document=document)
+    return document
 
 
 # ---------------------------------------------------------------------------------------------------------------------

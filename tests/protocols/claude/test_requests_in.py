@@ -47,7 +47,7 @@ def again(document: dict[str, Any]) -> dict[str, Any]:
     """Read and written again."""
     context = Context(client=NAME, upstream=NAME)
     request = read_request(copy.deepcopy(document), context, Call())
-    return write_request(request, Target(protocol=NAME, model=request.model), context).document
+    return write_request(request, Target(protocol=NAME, model=request.model), context)
 
 
 def asked(*content: Any, **fields: Any) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def contents(*parts: Any, role: str = "model") -> dict[str, Any]:
 
 
 def written(request: Request, model: str = "gemini-2.5-flash") -> dict[str, Any]:
-    return write_request(request, Target(protocol="gemini", model=model), context()).document
+    return write_request(request, Target(protocol="gemini", model=model), context())
 
 
 @pytest.mark.parametrize("name", ["request-everything.json", "request-snake.json"])

@@ -40,7 +40,7 @@ EMPTY = {"type": "object", "properties": {}}
 def written(notes: list[str] | None = None, target: Target | None = None, **fields: Any) -> dict[str, Any]:
     context = Context(client=ELSEWHERE, upstream=NAME)
     request = Request(origin=ELSEWHERE, model="m", **{"messages": [Message("user", [Text("Hi")])], **fields})
-    document = write_request(request, target or Target(protocol=NAME, model="m"), context).document
+    document = write_request(request, target or Target(protocol=NAME, model="m"), context)
     if notes is not None:
         notes += context.notes
     return document

@@ -26,7 +26,7 @@ def read(document: Any, **fields: Any) -> Request:
 def written_back(document: Any) -> Any:
     own = context()
     request = read_request(copy.deepcopy(document), own, Call())
-    return write_request(request, TARGET, own).document
+    return write_request(request, TARGET, own)
 
 
 def parts_of(message: Any, **fields: Any) -> list[Any]:

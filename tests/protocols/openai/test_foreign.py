@@ -45,7 +45,7 @@ def written(request: Request, abilities: tuple[str, ...] = (), **target: Any) ->
     """The upstream's document and the notes."""
     own = context(client=ELSEWHERE)
     wanted = Target(protocol=NAME, model="m", abilities=frozenset(abilities), **target)
-    return write_request(request, wanted, own).document, own.notes
+    return write_request(request, wanted, own), own.notes
 
 
 def asking(*messages: Message, **fields: Any) -> Request:
@@ -240,7 +240,7 @@ def test_names_and_ids_are_made_legal_everywhere() -> None:
         tools=[Tool("a.b"), Tool("n" * 80)],
         tool_choice=ToolChoice("tool", "a.b"),
     )
-    document = write_request(request, Target(protocol=NAME, model="m"), own).document
+    document = write_request(request, Target(protocol=NAME, model="m"), own)
     name = document["tools"][0]["function"]["name"]
     call = document["messages"][1]["tool_calls"][0]
     assert call["function"]["name"] == name == document["tool_choice"]["function"]["name"]

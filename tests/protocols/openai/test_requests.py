@@ -144,7 +144,6 @@ def test_values_of_any_type_raise_only_request_errors() -> None:
 
 def test_the_path() -> None:
     assert path(TARGET, True) == path(TARGET, False) == "/chat/completions"
-    assert write_request(read(asking()), TARGET, context()).path == "/chat/completions"
 
 
 def test_a_changed_request_is_written_as_changed() -> None:
@@ -153,7 +152,7 @@ def test_a_changed_request_is_written_as_changed() -> None:
     request.messages.insert(0, Message("system", [Text("one"), Text("two")]))
     request.sampling.max_tokens, request.sampling.stop = 7, ["x", "y"]
     request.reasoning = ReasoningOptions(effort="high")
-    document = write_request(request, TARGET, context()).document
+    document = write_request(request, TARGET, context())
     assert document["model"] == "other"
     assert document["messages"][0] == {
         "role": "system",
@@ -165,12 +164,12 @@ def test_a_changed_request_is_written_as_changed() -> None:
 def test_without_tools_there_is_no_choice() -> None:
     request = read(asking(tools=[FUNCTION], tool_choice="required", parallel_tool_calls=True))
     request.tools.clear()
-    assert write_request(request, TARGET, context()).document == asking()
+    assert write_request(request, TARGET, context()) == asking()
 
 
 def test_defaults_where_the_client_is_silent() -> None:
     target = Target(protocol=NAME, model="m", defaults={"temperature": 0.5, "top_k": 3, "max_tokens": 10, "stop": ["z"]})
-    document = write_request(read(asking(temperature=0, max_completion_tokens=5)), target, context()).document
+    document = write_request(read(asking(temperature=0, max_completion_tokens=5)), target, context())
     assert document == asking(temperature=0, top_k=3, max_completion_tokens=5, stop=["z"])
 
 
@@ -187,4 +186,4 @@ def test_the_other_way_of_answering(document: Any, stream: bool, expected: Any) 
     own = context()
     request = read_request(document, own, Call())
     request.stream = stream
-    assert write_request(request, TARGET, own).document == asking(**expected)
+    assert write_request(request, TARGET, own) == asking(**expected)

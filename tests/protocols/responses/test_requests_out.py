@@ -37,15 +37,14 @@ def again(document: dict[str, Any], target: Target = TARGET) -> dict[str, Any]:
     """What a request of our own client is, written for its own protocol."""
     exchange = context(upstream="responses")
     outgoing = write_request(read_request(copy.deepcopy(document), exchange, Call()), target, exchange)
-    assert outgoing.path == "/responses"
     assert exchange.notes == []
-    return outgoing.document
+    return outgoing
 
 
 def write(of: Context | None = None, target: Target = TARGET, **more: Any) -> dict[str, Any]:
     """A request of another protocol."""
     usual: dict[str, Any] = {"origin": "claude", "model": "up", "messages": [Message("user", [Text("Hi")])]}
-    return write_request(Request(**usual | more), target, of or context(upstream="responses")).document
+    return write_request(Request(**usual | more), target, of or context(upstream="responses"))
 
 
 @pytest.mark.parametrize("name", list(DOCUMENTS))
@@ -99,7 +98,7 @@ def test_what_policies_change_in_our_own_request() -> None:
     request.system.append(Text("Be kind."))
     request.tools = [tool for tool in request.tools if isinstance(tool, Tool) and tool.name != "mcp_docs__search"]
     request.sampling.temperature = 3.0
-    document = write_request(request, TARGET, exchange).document
+    document = write_request(request, TARGET, exchange)
     assert (document["model"], document["instructions"], document["temperature"]) == ("other", "Be kind.", 2)
     assert "stream" not in document
     names = [(tool["name"], [inner["name"] for inner in tool.get("tools", [])]) for tool in document["tools"]]
@@ -116,7 +115,7 @@ def test_reasoning_that_an_encoder_of_ours_sealed() -> None:
     ]
     exchange = context(upstream="responses")
     request = read_request({"model": "m", "input": items}, exchange, Call())
-    assert write_request(request, TARGET, exchange).document["input"] == [
+    assert write_request(request, TARGET, exchange)["input"] == [
         {"id": "rs_9", "type": "reasoning", "summary": [], "encrypted_content": "gAAA"},
         items[2],
     ]
