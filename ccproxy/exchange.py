@@ -12,136 +12,23 @@
   from a flag whether bytes came since the last one.
 - End or error, never both. Finished is always the last action.
 
-What happens in which state, and who may call what, is in `Life`. The states are in `Exchange.state`.
+What happens in which state, and who may call what, is in `actions.Life`. The states are in `Exchange.state`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
-from typing import Protocol as Shape
+from typing import Literal
 
 from attrs import define, field, frozen
 
 from ccproxy import conversion
+from ccproxy.actions import Abort, Action, Commit, Dial, End, Endpoint, Finished, Release, Reply, Write
 from ccproxy.codec import jsontext
 from ccproxy.errors import CcproxyError, RequestError, TimedOut, UpstreamError
 from ccproxy.model import Context, Target, Usage
 from ccproxy.protocols.base import Call, Headers, Protocol, read_error
 from ccproxy.pump import Pump
-
-# ---------------------------------------------------------------------------------------------------------------------
-# What a runtime is told to do
-
-
-@frozen(kw_only=True)
-class Endpoint:
-    """Where an upstream is reached. scheme: http or https. proxy: "" or an http://, https:// or socks5:// URL, with
-    credentials in it if need be. Two dials may share a connection when their endpoints are equal."""
-
-    scheme: str
-    host: str
-    port: int
-    proxy: str = field(default="", repr=False)
-
-
-@frozen(kw_only=True)
-class Dial:
-    """Send this request. `target` is the request target (path and query), headers are complete but for framing: the
-    runtime adds host (unless given), content-length and connection headers. `body` may be empty."""
-
-    endpoint: Endpoint
-    method: str
-    target: str
-    headers: Headers = field(repr=False)
-    body: bytes = field(repr=False)
-    connect_timeout: float = 10.0
-
-
-@frozen
-class Commit:
-    """The answer streams from here on: send this head and these first bytes in one write, then what `pump` returns.
-    The runtime frames the body (chunked, or until close for HTTP/1.0 clients)."""
-
-    status: int
-    headers: Headers
-    data: bytes
-
-
-@frozen
-class Write:
-    """More bytes of a committed answer (keep-alives, the end of a stream)."""
-
-    data: bytes
-
-
-@frozen
-class Reply:
-    """A whole answer with content-length. Ends the exchange on the client's side."""
-
-    status: int
-    headers: Headers
-    body: bytes
-
-
-@frozen
-class End:
-    """The committed answer is complete: finish its framing."""
-
-
-@frozen
-class Abort:
-    """Close the upstream connection at once, whatever it is doing."""
-
-
-@frozen
-class Release:
-    """The upstream is not needed any more: keep its connection if its message has ended or ends by itself within a
-    moment, else close it."""
-
-
-@define
-class Finished:
-    """The exchange is over; `record` is for the log. Last of all actions."""
-
-    record: Any = field(default=None)
-
-
-Action = Dial | Commit | Write | Reply | End | Abort | Release | Finished
-
-
-class Life(Shape):
-    """What a runtime drives. Every call but `pump` returns actions, to be carried out in order.
-
-    Order: begin, body, then for each Dial: upstream_head, upstream_bytes*, and one of upstream_eof or upstream_failed.
-    upstream_eof is a clean end of the HTTP message; upstream_failed carries Unreachable, TimedOut or Broken. After a
-    Commit the runtime calls `pump(data)` instead of upstream_bytes, writes what it returns, and, when `done` has become
-    true, calls `ended()` for the closing actions. client_gone may come at any time and returns Abort and Finished. After
-    Finished nothing is called. `tick` comes from the server's one ticker.
-    """
-
-    done: bool
-
-    def begin(self, now: float) -> list[Action]: ...
-    def body(self, data: bytes, now: float) -> list[Action]: ...
-    def body_failed(self, error: Exception, now: float) -> list[Action]: ...
-    def upstream_head(self, status: int, headers: Headers, now: float) -> list[Action]: ...
-    def upstream_bytes(self, data: bytes, now: float) -> list[Action]: ...
-    def upstream_eof(self, now: float) -> list[Action]: ...
-    def upstream_failed(self, error: Exception, now: float) -> list[Action]: ...
-    def pump(self, data: bytes) -> bytes: ...
-    def ended(self, now: float) -> list[Action]: ...
-    def client_gone(self, now: float) -> list[Action]: ...
-    def tick(self, now: float) -> list[Action]: ...
-
-
-@frozen
-class Accept:
-    """The app takes the request: its body, at most `max_body` bytes after decoding, goes to `life`."""
-
-    life: Life
-    max_body: int
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # What an exchange is made with

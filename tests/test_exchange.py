@@ -7,19 +7,9 @@ from typing import Any
 
 import pytest
 
+from ccproxy.actions import Action, Commit, Dial, Endpoint, Finished, Reply, Write
 from ccproxy.errors import Broken, NotFound, TooLarge, Unreachable
-from ccproxy.exchange import (
-    Action,
-    Commit,
-    Dial,
-    Endpoint,
-    Exchange,
-    Finished,
-    Patience,
-    Plan,
-    Reply,
-    Write,
-)
+from ccproxy.exchange import Exchange, Patience, Plan
 from ccproxy.model import Context, Target
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call

@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 
 from attrs import evolve
 
+from ccproxy.actions import Accept, Endpoint, Reply
 from ccproxy.app import access
 from ccproxy.app.index import index, json_reply, probe
 from ccproxy.app.models import ModelLists, base_of
 from ccproxy.app.router import Match, Misrouted, PathTable
 from ccproxy.config import Config, Provider
 from ccproxy.errors import CcproxyError, Forbidden, MethodNotAllowed, RequestError, TooLarge, UpgradeRequired
-from ccproxy.exchange import Accept, Endpoint, Exchange, Patience, Plan, Record, Reply, error_reply
+from ccproxy.exchange import Exchange, Patience, Plan, Record, error_reply
 from ccproxy.model import Context, Target
 from ccproxy.policy.keys import KeyPool
 from ccproxy.policy.routing import DEFAULT, Destination

@@ -21,12 +21,13 @@ from operator import methodcaller
 
 from attrs import evolve
 
+from ccproxy.actions import Accept, Action, Commit, End, Finished, Reply, Write
 from ccproxy.app import App
 from ccproxy.codec import jsontext
 from ccproxy.config import Config, Group, Provider
 from ccproxy.conversion import document_of, model_of
 from ccproxy.errors import CcproxyError, NotFound
-from ccproxy.exchange import Accept, Action, Commit, End, Finished, Reply, Write, error_reply
+from ccproxy.exchange import error_reply
 from ccproxy.model import JSON, Context, Message, Part, Request, Target, Text, Tool, ToolResult, Usage
 from ccproxy.policy.routing import DEFAULT, Destination
 from ccproxy.protocols.base import Call, Headers, Protocol

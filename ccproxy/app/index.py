@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
+from ccproxy.actions import Reply
 from ccproxy.codec import jsontext
 from ccproxy.config import Config
-from ccproxy.exchange import Reply
 from ccproxy.protocols import PROTOCOLS
 
 

@@ -15,8 +15,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ccproxy.actions import Abort, Action, Commit, Dial, End, Finished, Life, Release, Reply, Write
 from ccproxy.errors import CcproxyError, UpstreamError
-from ccproxy.exchange import Abort, Action, Commit, Dial, End, Finished, Life, Release, Reply, Write
 from ccproxy.transport.http1 import Headers
 from ccproxy.transport.upstream import Errand, Upstreams
 

@@ -21,8 +21,8 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any, cast
 
+from ccproxy.actions import Endpoint
 from ccproxy.errors import CcproxyError, Unreachable, UpstreamError
-from ccproxy.exchange import Endpoint
 from ccproxy.transport.http1 import authority
 from ccproxy.transport.seam import App, Peer, Wire
 from ccproxy.transport.serving import ClientConnection, House

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
+from ccproxy.actions import Accept, Endpoint, Reply
 from ccproxy.errors import CcproxyError, UpstreamError
-from ccproxy.exchange import Accept, Endpoint, Reply
 from ccproxy.transport.http1 import RequestHead
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ import math
 from collections.abc import Callable
 from typing import Any, cast
 
+from ccproxy.actions import Accept, Commit, Reply
 from ccproxy.errors import CcproxyError, Malformed, RequestError, TooLarge
-from ccproxy.exchange import Accept, Commit, Reply
 from ccproxy.transport.body import (
     CHUNKED,
     CLOSE,

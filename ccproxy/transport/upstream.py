@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from ccproxy.actions import Dial, Endpoint
 from ccproxy.errors import Broken, CcproxyError, UpstreamError
-from ccproxy.exchange import Dial, Endpoint
 from ccproxy.transport.body import BodyReader, ContentDecoder, reader_for
 from ccproxy.transport.http1 import Headers, HeadReader, ResponseHead, authority, request_bytes
 from ccproxy.transport.pool import Pool

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from ccproxy.actions import Accept, Dial, Finished, Reply
 from ccproxy.app import App, log_record
 from ccproxy.config import loads
 from ccproxy.errors import CcproxyError, RequestError, UpstreamError
-from ccproxy.exchange import Accept, Dial, Finished, Record, Reply
+from ccproxy.exchange import Record
 from ccproxy.model import Usage
 from ccproxy.protocols import PROTOCOLS
 from tests.app.heads import head_of

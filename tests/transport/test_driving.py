@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ccproxy.actions import Abort, Commit, End, Finished, Release, Reply, Write
 from ccproxy.errors import CcproxyError, Unreachable
-from ccproxy.exchange import Abort, Commit, End, Finished, Release, Reply, Write
 from ccproxy.transport.driving import Driver
 from tests.transport.fakes import FakeLife, World, dial
 

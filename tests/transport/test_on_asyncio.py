@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from ccproxy.exchange import Endpoint
+from ccproxy.actions import Endpoint
 from ccproxy.transport import on_asyncio
 from ccproxy.transport.on_asyncio import Server, serve
 from ccproxy.transport.seam import Limits

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ccproxy.actions import Abort, Commit, End, Finished, Release, Reply, Write
 from ccproxy.errors import RequestError, TooLarge
-from ccproxy.exchange import Abort, Commit, End, Finished, Release, Reply, Write
 from ccproxy.transport.http1 import RequestHead
 from ccproxy.transport.serving import HOLD_BYTES, LINGER_SECONDS, SKIP_BYTES
 from tests.tools import cuts

@@ -98,7 +98,7 @@ def media_part(part: Any) -> dict[str, JSON]:
 
 
 def _signature(part: Reasoning) -> str:
-    return wire_signature(part.signature, part.origin)
+    return wire_signature(part.signature, part.origin, part.text)
 
 
 def _signed(part: dict[str, JSON], signature: str) -> dict[str, JSON]:

@@ -180,14 +180,14 @@ def _read_content(content: dict[str, JSON], param: str, pairs: _Pairs) -> list[M
 
 def _append(parts: list[Part], made: list[Part]) -> None:
     """Another maker's signature belongs to the thought before it, in however many pieces that came; it stood on the next
-    part only because Gemini has no other place for it."""
+    part only because Gemini has no other place for it. The words that it brought itself are those that were signed."""
     sign = made[0]
-    if isinstance(sign, Reasoning) and sign.signature and sign.origin != NAME and not sign.text:
+    if isinstance(sign, Reasoning) and sign.signature and sign.origin != NAME:
         thought: list[str] = []
         while parts and isinstance(piece := parts[-1], Reasoning) and piece.text and not piece.signature:
             thought.insert(0, piece.text)
             parts.pop()
-        sign.text = "".join(thought)
+        sign.text = sign.text or "".join(thought)
     parts += made
 
 
@@ -224,12 +224,7 @@ def _read_part(raw: dict[str, JSON], param: str, assistant: bool, pairs: _Pairs)
         part.extras = extras
     if signature is None:
         return [part]
-    return [_signing(text_(signature, f"{param}.thoughtSignature")), part]
-
-
-def _signing(wire: str) -> Reasoning:
-    signature, redacted, origin = read_signature(wire)
-    return Reasoning(signature=signature, redacted=redacted, origin=origin)
+    return [read_signature(text_(signature, f"{param}.thoughtSignature")), part]
 
 
 def _read_thought(extras: Extras, param: str) -> Reasoning:
@@ -237,7 +232,7 @@ def _read_thought(extras: Extras, param: str) -> Reasoning:
     del fields["thought"]
     part = Reasoning(text_(fields.pop("text"), f"{param}.text"), origin=NAME)
     if "thoughtSignature" in fields:
-        signing = _signing(text_(fields.pop("thoughtSignature"), f"{param}.thoughtSignature"))
+        signing = read_signature(text_(fields.pop("thoughtSignature"), f"{param}.thoughtSignature"))
         part.signature, part.redacted, part.origin = signing.signature, signing.redacted, signing.origin
         extras.shape = join_words(extras.shape, "signed")
     if fields or extras.shape:

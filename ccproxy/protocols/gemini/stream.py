@@ -141,7 +141,7 @@ class Encoder(base.Encoder):
     """See `base.Encoder`. Each delta is a chunk of its own; calls leave whole, in the order of their starts; a signature
     waits for the part that it stands on."""
 
-    __slots__ = ("_again", "_calls", "_citations", "_facts", "_lead", "_signature", "_tail", "_tail_members")
+    __slots__ = ("_again", "_calls", "_citations", "_facts", "_lead", "_signature", "_tail", "_tail_members", "_thought")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -149,6 +149,7 @@ class Encoder(base.Encoder):
         self._lead = b"[" if array else _EVENT  # before the next chunk
         self._again = b",\r\n" if array else _EVENT  # before the ones after it
         self._signature = ""
+        self._thought: list[str] = []  # the words that the next signature signs
         self._calls: dict[int, _Call] = {}
         self._citations: list[Citation] = []
         self._facts: dict[str, JSON] = {}
@@ -169,10 +170,11 @@ class Encoder(base.Encoder):
 
     def thinking(self, text: str) -> None:
         if text:
+            self._thought.append(text)
             self._put(b'{"text":' + jsontext.dumps(text) + b',"thought":true}')
 
     def signature(self, signature: str, origin: str) -> None:
-        self._keep(wire_signature(signature, origin))
+        self._keep(wire_signature(signature, origin, "".join(self._thought)))
 
     def redacted(self, data: str, origin: str) -> None:
         self._keep(wire_redacted(data, origin))
@@ -181,8 +183,7 @@ class Encoder(base.Encoder):
         self._citations.append(citation)
 
     def tool_start(self, key: int, id: str, name: str, kind: str = "function") -> None:
-        signature, self._signature = self._signature, ""
-        self._calls[key] = _Call(id, name, kind, signature)
+        self._calls[key] = _Call(id, name, kind, self._take_signature())
 
     def tool_arguments(self, key: int, text: str) -> None:
         self._calls[key].pieces.append(text)
@@ -261,15 +262,19 @@ class Encoder(base.Encoder):
 
     def _keep(self, signature: str) -> None:
         """Holds a signature back for the next part; one that waits already gets an empty text of its own."""
+        self._thought.clear()
         if self._signature:
             self._put(b'{"text":""' + self._sign() + b"}")
         self._signature = signature
 
     def _sign(self) -> bytes:
-        if not self._signature:
-            return b""
+        return _signature_member(self._take_signature())
+
+    def _take_signature(self) -> str:
+        """The signature that waits for the part which begins now; with that part, a thought is over."""
+        self._thought.clear()
         signature, self._signature = self._signature, ""
-        return _signature_member(signature)
+        return signature
 
     def _flush_calls(self) -> None:
         for call in self._calls.values():

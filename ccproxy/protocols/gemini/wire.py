@@ -11,7 +11,8 @@ import binascii
 import re
 from functools import lru_cache
 
-from ccproxy.model import JSON, seal, unseal
+from ccproxy.codec import jsontext
+from ccproxy.model import JSON, Reasoning, seal, unseal
 
 NAME = "gemini"
 
@@ -20,6 +21,7 @@ SKIP_VALIDATION = "skip_thought_signature_validator"
 
 _CAPITAL = re.compile(r"[A-Z]")
 _REDACTED = "redacted."
+_THOUGHT = "thought."
 _SEALED_START = base64.b64encode(b"ccproxy.").decode()[:10]
 """How the base64 of a sealed signature begins; of the eleventh digit only some bits are known."""
 
@@ -71,10 +73,13 @@ def either(raw: dict[str, JSON], key: str) -> JSON:
 # Signatures. `thoughtSignature` is a bytes field: its JSON is base64, and SDKs decode it, into either alphabet.
 
 
-def wire_signature(signature: str, origin: str) -> str:
-    """A signature for a Gemini client. Another protocol's is sealed and put into base64, as SDKs demand."""
+def wire_signature(signature: str, origin: str, thought: str = "") -> str:
+    """A signature for a Gemini client. Another protocol's is sealed and put into base64, as SDKs demand. Its thought goes
+    with it: clients send signatures back but leave thoughts out, and one without the other is refused by its maker."""
     if origin == NAME or not signature:
         return signature
+    if thought:
+        signature = _THOUGHT + jsontext.dumps_str([thought, signature])
     return base64.b64encode(seal(signature, origin, NAME).encode("utf-8", "surrogatepass")).decode()
 
 
@@ -83,21 +88,42 @@ def wire_redacted(data: str, origin: str) -> str:
     return wire_signature(_REDACTED + data, origin)
 
 
-def read_signature(text: str) -> tuple[str, str, str]:
-    """(signature, redacted data, origin) of what a Gemini client sent back; one of the first two is empty."""
-    if not text.startswith(_SEALED_START):
-        return text, "", NAME
+def read_signature(text: str) -> Reasoning:
+    """What stands behind a `thoughtSignature` that a Gemini client sent back: a signature, with its thought where that
+    went with it, or redacted data."""
+    sealed = _unsealed(text) if text.startswith(_SEALED_START) else None
+    if sealed is None:
+        return Reasoning(signature=text, origin=NAME)
+    signature, origin = sealed
+    if signature.startswith(_REDACTED):
+        return Reasoning(redacted=signature.removeprefix(_REDACTED), origin=origin)
+    thought, signature = _with_thought(signature)
+    return Reasoning(thought, signature=signature, origin=origin)
+
+
+def _unsealed(text: str) -> tuple[str, str] | None:
+    """(what is sealed, origin); None for a signature that only looks like a sealed one."""
     plain = text.replace("-", "+").replace("_", "/")
     try:
         sealed = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode("utf-8", "surrogatepass")
     except (binascii.Error, UnicodeDecodeError):
-        return text, "", NAME
+        return None
     signature, origin = unseal(sealed, NAME)
-    if origin == NAME:
-        return text, "", NAME
-    if signature.startswith(_REDACTED):
-        return "", signature.removeprefix(_REDACTED), origin
-    return signature, "", origin
+    return None if origin == NAME else (signature, origin)
+
+
+def _with_thought(signature: str) -> tuple[str, str]:
+    """(thought, signature) of what was sealed; a client may have sent anything that begins like it."""
+    if not signature.startswith(_THOUGHT):
+        return "", signature
+    try:
+        said = jsontext.loads(signature.removeprefix(_THOUGHT))
+    except jsontext.JSONError:
+        return "", signature
+    match said:
+        case [str(thought), str(signed)]:
+            return thought, signed
+    return "", signature
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from ccproxy.protocols.ollama.answers import (
     write_model,
     write_models,
 )
-from ccproxy.protocols.ollama.requests import CHAT, NAME, peek, read_request
+from ccproxy.protocols.ollama.requests_in import CHAT, NAME, peek, read_request
 from ccproxy.protocols.ollama.requests_out import PATH, write_request
 from ccproxy.protocols.ollama.stream import STREAM_TYPE, Decoder, Encoder, Tap
 

@@ -30,7 +30,7 @@ from ccproxy.model import (
     arguments_object,
 )
 from ccproxy.protocols.base import ModelInfo, client_tool_name, error_from_document, made_id
-from ccproxy.protocols.ollama.requests import NAME
+from ccproxy.protocols.ollama.requests_in import NAME
 from ccproxy.stream import Sink
 
 Fields = dict[str, JSON]

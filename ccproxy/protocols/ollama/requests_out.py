@@ -36,7 +36,7 @@ from ccproxy.model import (
     ToolResult,
     arguments_object,
 )
-from ccproxy.protocols.ollama.requests import NAME, NO_CONTENT, NO_ID, OPTIONS, STREAM_UNSAID, Fields
+from ccproxy.protocols.ollama.requests_in import NAME, NO_CONTENT, NO_ID, OPTIONS, STREAM_UNSAID, Fields
 from ccproxy.reasoning import nearest_effort
 
 PATH = "/api/chat"

@@ -25,7 +25,7 @@ from ccproxy.protocols.ollama.answers import (
     usage_out,
     write_error,
 )
-from ccproxy.protocols.ollama.requests import NAME
+from ccproxy.protocols.ollama.requests_in import NAME
 from ccproxy.stream import Sink
 
 STREAM_TYPE = "application/x-ndjson"

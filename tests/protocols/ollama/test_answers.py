@@ -27,7 +27,7 @@ from ccproxy.model import (
 from ccproxy.protocols.base import ModelInfo, read_error
 from ccproxy.protocols.ollama import PROTOCOL
 from ccproxy.protocols.ollama.answers import read_answer, read_models, timestamp, write_answer, write_error, write_models
-from ccproxy.protocols.ollama.requests import NAME
+from ccproxy.protocols.ollama.requests_in import NAME
 from ccproxy.protocols.ollama.stream import Encoder
 from ccproxy.stream import Collector
 from tests.tools import Recorder, recorded, recordings

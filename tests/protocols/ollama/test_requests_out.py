@@ -29,7 +29,7 @@ from ccproxy.model import (
     ToolChoice,
     ToolResult,
 )
-from ccproxy.protocols.ollama.requests import NAME
+from ccproxy.protocols.ollama.requests_in import NAME
 from ccproxy.protocols.ollama.requests_out import write_request
 from ccproxy.turns import INTERRUPTED
 

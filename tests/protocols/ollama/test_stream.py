@@ -14,7 +14,7 @@ import pytest
 
 from ccproxy.errors import Broken, Malformed, TimedOut, UpstreamError
 from ccproxy.model import Audio, Context, Document, Extras, Image, ToolCall, Usage, arguments_object
-from ccproxy.protocols.ollama.requests import NAME
+from ccproxy.protocols.ollama.requests_in import NAME
 from ccproxy.protocols.ollama.stream import Decoder, Encoder, Tap
 from ccproxy.stream import Collector
 from tests.tools import Recorder, cuts, decode, encode, recorded, recordings

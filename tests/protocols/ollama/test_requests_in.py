@@ -26,7 +26,7 @@ from ccproxy.model import (
     ToolResult,
 )
 from ccproxy.protocols.base import Call
-from ccproxy.protocols.ollama.requests import CHAT, NAME, read_request
+from ccproxy.protocols.ollama.requests_in import CHAT, NAME, read_request
 from ccproxy.protocols.ollama.requests_out import write_request
 from tests.tools import recorded, recordings
 
