@@ -268,7 +268,7 @@ class Encoder(base.Encoder):
         self._signature = signature
 
     def _sign(self) -> bytes:
-        return _signature_member(self._take_signature())
+        return _signature_member(self._take_signature()) if self._signature or self._thought else b""
 
     def _take_signature(self) -> str:
         """The signature that waits for the part which begins now; with that part, a thought is over."""

@@ -12,6 +12,7 @@ from ccproxy.errors import Malformed, UpstreamError
 from ccproxy.model import Answer, Audio, Citation, Document, Image, Opaque, Reasoning, Refusal, Text, ToolCall, Usage
 from ccproxy.protocols.base import ModelInfo
 from ccproxy.protocols.gemini.answers import read_answer, read_models, wire_parts, write_answer, write_model, write_models
+from ccproxy.protocols.gemini.wire import read_signature
 from ccproxy.stream import Collector
 from tests.protocols.gemini.judge import context, document, judged_answer, strictly
 from tests.tools import Recorder, recorded, recordings
@@ -118,7 +119,7 @@ def test_an_answer_from_another_protocol() -> None:
     assert [next(iter(part)) for part in parts] == [
         "text", "text", "text", "functionCall", "functionCall", "inlineData", "fileData", "text",
     ]  # fmt: skip
-    assert "thoughtSignature" in parts[1]
+    assert read_signature(parts[1]["thoughtSignature"]) == Reasoning("hm", signature="sig", origin="claude")
     assert parts[4]["functionCall"]["args"] == {"input": "free"}
     assert written["modelVersion"] == "asked-for"
 

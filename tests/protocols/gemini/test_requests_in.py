@@ -26,6 +26,7 @@ from ccproxy.model import (
 from ccproxy.protocols.base import Call
 from ccproxy.protocols.gemini.requests_in import peek, read_request
 from ccproxy.protocols.gemini.requests_out import write_request
+from ccproxy.protocols.gemini.wire import wire_signature
 from tests.protocols.gemini.judge import context, document
 from tests.tools import recorded, recordings
 
@@ -151,6 +152,15 @@ def test_a_foreign_signature_joins_the_thought_it_belongs_to() -> None:
     body = contents({"text": "hm", "thought": True}, {"text": "a", "thoughtSignature": foreign})
     assert read(body).messages[1].parts == [Reasoning("hm", signature="sig", origin="claude"), Text("a")]
     assert written(read(body))["contents"][1]["parts"] == [{"text": "hm", "thought": True}, {"text": "a"}]
+
+
+@pytest.mark.parametrize("thoughts", [[], ["what was signed"], ["what was ", "signed"]])
+def test_a_foreign_signature_brings_its_thought(thoughts: list[str]) -> None:
+    """Gemini CLI leaves thoughts out of its history; another client sends them, and they are the same one again."""
+    foreign = wire_signature("sig", "claude", "what was signed")
+    sent = [{"text": words, "thought": True} for words in thoughts]
+    request = read(contents(*sent, {"text": "a", "thoughtSignature": foreign}))
+    assert request.messages[1].parts == [Reasoning("what was signed", signature="sig", origin="claude"), Text("a")]
 
 
 def test_a_turn_that_a_chat_kept_in_pieces() -> None:

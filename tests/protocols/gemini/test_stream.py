@@ -12,7 +12,7 @@ from google.genai import errors
 from ccproxy.codec import jsontext
 from ccproxy.codec.sse import SSEReader
 from ccproxy.errors import Broken, Malformed, RequestError, TimedOut, UpstreamError
-from ccproxy.model import Citation, Extras, Image, Text, ToolCall, Usage
+from ccproxy.model import Citation, Extras, Image, Reasoning, Text, ToolCall, Usage
 from ccproxy.protocols.gemini.stream import Decoder, Encoder, Tap, stream_type
 from ccproxy.protocols.gemini.wire import read_signature
 from ccproxy.stream import Collector
@@ -21,6 +21,10 @@ from tests.tools import Recorder, cuts, decode, encode, recorded, recordings
 
 SIGNED = base64.b64encode(b"signed call").decode()
 LARGE = 20_000  # bytes; byte by byte a longer stream would only be slow
+
+
+def encode_call(id: str) -> list[tuple[Any, ...]]:
+    return [("tool_start", 0, id, "f", "function"), ("tool_end", 0)]
 
 
 def pieces_of(stream: bytes) -> list[list[bytes]]:
@@ -326,8 +330,27 @@ def test_a_foreign_signature_waits_for_its_part(calls: list[tuple[Any, ...]], ho
     stream = encode(Encoder(context()), [("start", "", "", 0), *calls, ("finish", "stop")])
     assert len(judged(stream)) >= 1  # the SDK decodes the base64 of every signature
     every = [part for one in payloads(stream) for part in one["candidates"][0]["content"]["parts"]]
-    part = next(p for p in every if read_signature(p.get("thoughtSignature", "")) == ("s", "", "claude"))
+    part = next(p for p in every if read_signature(p.get("thoughtSignature", "")).signature == "s")
     assert holder == ({"inlineData"} if "inlineData" in part else {"text": part["text"]})
+
+
+@pytest.mark.parametrize(
+    ("calls", "words"),
+    [
+        ([("thinking", "h"), ("thinking", "m"), ("signature", "s", "claude"), ("text", "a")], "hm"),
+        ([("thinking", "hm"), ("signature", "s", "claude"), *encode_call("1")], "hm"),
+        ([("thinking", "hm"), ("text", "a"), ("signature", "s", "claude")], ""),
+        ([("thinking", "hm"), *encode_call("1"), ("signature", "s", "claude")], ""),
+        ([("thinking", "x"), ("signature", "t", "claude"), ("thinking", "hm"), ("signature", "s", "claude")], "hm"),
+        ([("thinking", "x"), ("redacted", "t", "claude"), ("signature", "s", "claude")], ""),
+    ],
+)
+def test_a_signature_brings_its_thought_along(calls: list[tuple[Any, ...]], words: str) -> None:
+    """Gemini CLI sends a signature back and leaves the thought out, which the thought's maker refuses."""
+    stream = encode(Encoder(context()), [("start", "", "", 0), *calls, ("finish", "stop")])
+    every = [part for one in payloads(stream) for part in one["candidates"][0]["content"]["parts"]]
+    signed = [read_signature(part["thoughtSignature"]) for part in every if "thoughtSignature" in part]
+    assert signed[-1] == Reasoning(words, signature="s", origin="claude")
 
 
 def test_a_redacted_thought_comes_back() -> None:
@@ -335,7 +358,7 @@ def test_a_redacted_thought_comes_back() -> None:
         Encoder(context()), [("start", "", "", 0), ("redacted", "blob", "claude"), ("text", "a"), ("finish", "stop")]
     )
     part = payloads(stream)[0]["candidates"][0]["content"]["parts"][0]
-    assert read_signature(part["thoughtSignature"]) == ("", "blob", "claude")
+    assert read_signature(part["thoughtSignature"]) == Reasoning(redacted="blob", origin="claude")
 
 
 def test_every_chunk_has_a_part_or_chats_forget_the_turn() -> None:

@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from ccproxy.model import Reasoning
 from ccproxy.protocols.gemini.wire import (
     camel,
     either,
@@ -49,16 +50,24 @@ def test_either_spelling() -> None:
 def test_foreign_signatures_come_back(signature: str, origin: str) -> None:
     wire = wire_signature(signature, origin)
     assert base64.b64decode(wire, validate=True)
-    assert read_signature(wire) == (signature, "", origin)
+    assert read_signature(wire) == Reasoning(signature=signature, origin=origin)
     python = wire.replace("+", "-").replace("/", "_")  # as the Python SDK writes bytes
-    assert read_signature(python) == (signature, "", origin)
-    assert read_signature(wire_redacted(signature, origin)) == ("", signature, origin)
+    assert read_signature(python) == Reasoning(signature=signature, origin=origin)
+    assert read_signature(wire_redacted(signature, origin)) == Reasoning(redacted=signature, origin=origin)
+    with_words = wire_signature(signature, origin, 'so "é" \ud83d\n')
+    assert read_signature(with_words) == Reasoning('so "é" \ud83d\n', signature=signature, origin=origin)
+
+
+@pytest.mark.parametrize("text", ["thought.", "thought.[1,2]", 'thought.["a"]', "thought.{}", "thought.[[", "thought.é"])
+def test_what_only_looks_like_a_thought_is_a_signature(text: str) -> None:
+    assert read_signature(wire_signature(text, "claude")) == Reasoning(signature=text, origin="claude")
 
 
 @pytest.mark.parametrize("signature", ["", "Y2Fs-_", "skip_thought_signature_validator", "Y2Nwcm94eS", "Y2Nwcm94eS4!"])
 def test_own_signatures_are_left_alone(signature: str) -> None:
     assert wire_signature(signature, "gemini") == signature
-    assert read_signature(signature) == (signature, "", "gemini")
+    assert wire_signature(signature, "gemini", "hm") == signature
+    assert read_signature(signature) == Reasoning(signature=signature, origin="gemini")
 
 
 @pytest.mark.parametrize(
