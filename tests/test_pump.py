@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from ccproxy import pump as module
+from ccproxy.codec.sse import SSEReader
 from ccproxy.errors import Broken, CcproxyError, Malformed, UpstreamError
 from ccproxy.model import Answer, Context, Reasoning, Text, ToolCall, arguments_object
 from ccproxy.protocols import PROTOCOLS
@@ -304,10 +306,44 @@ def test_the_upstreams_own_error_passes_once(protocol: str) -> None:
         assert pump.failure.message == "it broke"
 
 
+CHUNK = b'data: {"id":"c","created":1,"model":"up","choices":[{"index":0,"delta":{"content":"[DONE]"}}]}\n\n'
+CREATED = (
+    b'data: {"type":"response.created","sequence_number":0,"response":{"id":"r","model":"up","status":"in_progress"}}\n\n'
+)
+WORDIER = [
+    pytest.param("openai", CHUNK + b'data: {"error":{"message":"no"}}\n\n' + b"data: [DONE]\n\n", id="vLLM"),
+    pytest.param(
+        "responses",
+        CREATED
+        + b'data: {"type":"error","sequence_number":1,"code":"server_error","message":"no","param":null}\n\n'
+        + b'data: {"type":"response.failed","sequence_number":2,"response":{"id":"r","model":"up","status":"failed",'
+        + b'"error":{"code":"server_error","message":"no"}}}\n\n',
+        id="OpenAI",
+    ),
+]
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WORDIER)
+def test_what_follows_the_upstreams_error_passes_and_nothing_is_made_up(protocol: str, stream: bytes) -> None:
+    for pieces in cuts(stream):
+        pump = relay(protocol)
+        assert pumped(pump, pieces) == stream
+        assert pump.done
+        assert pump.failure is not None
+        assert pump.failure.message == "no"
+
+
+def test_a_record_without_end_is_given_up() -> None:
+    chat = evolve(PROTOCOLS["claude"].chat, reader=lambda: SSEReader(limit=100))
+    pump = Relay(chat, context_for("claude", "claude"))
+    out = pump.feed(b"data: " + b"x" * 60) + pump.feed(b"x" * 60)
+    assert isinstance(pump.failure, Malformed)
+    assert heard("claude", out).failure is not None
+
+
 def test_an_end_that_the_upstream_forgot_is_put_before_its_done_and_nowhere_else() -> None:
-    chunk = b'data: {"id":"c","created":1,"model":"up","choices":[{"index":0,"delta":{"content":"[DONE]"}}]}\n\n'
-    (out,) = {pumped(relay("openai"), pieces) for pieces in cuts(chunk + b"data: [DONE]\n\n")}
-    assert out.startswith(chunk)
+    (out,) = {pumped(relay("openai"), pieces) for pieces in cuts(CHUNK + b"data: [DONE]\n\n")}
+    assert out.startswith(CHUNK)
     assert out.endswith(b"data: [DONE]\n\n")
     assert [json.loads(p)["choices"][0].get("finish_reason") for p in payloads(out)[:-1]] == [None, "stop"]
 
@@ -327,6 +363,16 @@ def test_a_stream_is_gathered_into_one_answer(client: str, upstream: str, scenar
         assert pump.usage is not None
     (out,) = outs
     assert said(read(client, out)) == SCENARIOS[scenario].said()
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_half_a_stream_is_no_answer(client: str, upstream: str) -> None:
+    _, broken = spoiled(upstream)
+    for stream in (broken, STREAMS[upstream](SCENARIOS["breaks"]), b""):
+        for pieces in cuts(stream, rounds=1):
+            pump = Gatherer(PROTOCOLS[upstream].chat, PROTOCOLS[client].chat, context_for(client, upstream, stream=False))
+            assert pumped(pump, pieces) == b""
+            assert isinstance(pump.failure, UpstreamError)
 
 
 @pytest.mark.parametrize("stream", [True, False])

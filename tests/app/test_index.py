@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib.metadata import PackageNotFoundError
+
+import pytest
 
 from ccproxy.app.index import ccproxy_version, index, json_reply, probe
 from ccproxy.config import loads
@@ -40,6 +44,14 @@ def test_the_index_shows_groups_and_paths_and_nothing_secret() -> None:
     assert "POST /v1beta/models/{model}:streamGenerateContent" in document["protocols"]["gemini"]
     assert b"hush" not in reply.body
     assert b"secret-host" not in reply.body
+
+
+def test_a_bare_folder_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(sys.modules[index.__module__], "version", missing)
+    assert ccproxy_version() == "unknown"
 
 
 def test_probes_and_replies() -> None:

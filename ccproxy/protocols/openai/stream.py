@@ -302,7 +302,7 @@ class Tap(base.Tap):
             if not self._choices and self.failure is None:
                 self.failure = Broken(EMPTY)
                 return jsontext.dumps(write_error(self.failure))
-            finish = self._missing_finish()
+            finish = b"" if self.failure else self._missing_finish()
             return finish + b"\n\ndata: " + _DONE if finish else None
         try:
             self._chunk(jsontext.loads(payload))

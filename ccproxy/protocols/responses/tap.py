@@ -35,8 +35,8 @@ class Tap(base.Tap):
         response = event.get("response")
         if isinstance(response, dict):
             return self._look_at_response(event, response, payload)
-        if event["type"] == "error":
-            self._ended(read_error(event))
+        if event["type"] == "error":  # `response.failed`, which clients wait for, may follow
+            self.failure = read_error(event)
         return None
 
     def _look_at_response(self, event: Event, response: Event, payload: bytes) -> bytes | None:
@@ -58,7 +58,7 @@ class Tap(base.Tap):
         self.failure = self.failure or failure
 
     def eof(self) -> bytes:
-        if not self.done:
+        if not (self.done or self.failure):
             raise Broken("the upstream's stream stopped before its end")
         return b""
 
