@@ -6,7 +6,7 @@ Behind a real ccproxy process each is read by every protocol's official SDK; and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,28 @@ def test_every_cut_gives_the_same_bytes(case: dict[str, Any], client: str) -> No
     whole = _converted(client, protocol_of(case), [stream])
     assert whole
     assert all(_converted(client, protocol_of(case), pieces) == whole for pieces in cuts(stream))
+
+
+def _with_crlf(stream: bytes) -> bytes:
+    return stream.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def _with_comments(stream: bytes) -> bytes:
+    return b": hello\n\n" + stream.replace(b"\n\ndata:", b"\n\n: keep-alive\n\n:\ndata:")
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+@pytest.mark.parametrize("change", [_with_crlf, _with_comments])
+@pytest.mark.parametrize("case", recordings("openai-chat", "openai-responses", "claude", "gemini"))
+def test_line_ends_and_comments_change_nothing(case: dict[str, Any], change: Callable[[bytes], bytes], client: str) -> None:
+    stream = recorded(case)
+    if case.get("stream_format") == "json-array":
+        return
+    whole = _converted(client, protocol_of(case), [stream])
+    changed = change(stream)
+    for size in (1, 7, 1000, len(changed)):
+        pieces = [changed[i : i + size] for i in range(0, len(changed), size)]
+        assert _converted(client, protocol_of(case), pieces) == whole
 
 
 def test_the_index_names_every_protocol() -> None:

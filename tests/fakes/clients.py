@@ -116,22 +116,45 @@ def ask_openai(address: str, scenario: str, stream: bool) -> Meaning:
         try:
             if not stream:
                 return _from_openai(client.chat.completions.create(**arguments))
-            options = {"include_usage": True}
-            thoughts: list[str] = []
-            with client.chat.completions.stream(**arguments, stream_options=options) as events:
-                for event in events:
-                    if event.type == "chunk" and event.chunk.choices:
-                        thoughts.append(getattr(event.chunk.choices[0].delta, "reasoning_content", None) or "")
-                final = events.get_final_completion()
-            return _from_openai(final, "".join(thoughts))
-        except openai.LengthFinishReasonError as error:
-            return _from_openai(error.completion, "")
-        except openai.ContentFilterFinishReasonError:  # the helper's way of saying so
-            return Meaning(finish="content_filter")
+            return _stream_openai(client, arguments)
         except openai.APIStatusError as error:
             raise Refused(error.status_code, str(error)) from error
         except openai.APIError as error:
             raise Refused(None, str(error)) from error
+
+
+def _stream_openai(client: openai.OpenAI, arguments: dict[str, Any]) -> Meaning:
+    """The SDK's own accumulation; where its helper raises for a finish reason, what its chunks said until then."""
+    said: dict[str, str] = {"content": "", "refusal": "", "reasoning_content": ""}
+    usage = None
+    with client.chat.completions.stream(**arguments, stream_options={"include_usage": True}) as events:
+        try:
+            for event in events:
+                if event.type == "chunk":
+                    usage = event.chunk.usage or usage
+                    for choice in event.chunk.choices:
+                        for name in said:
+                            said[name] += getattr(choice.delta, name, None) or ""
+            final = events.get_final_completion()
+        except openai.LengthFinishReasonError as error:
+            return _from_openai(error.completion, said["reasoning_content"])
+        except openai.ContentFilterFinishReasonError:  # raised at the finish chunk, so the usage chunk is still to come
+            for chunk in events._raw_stream:
+                usage = chunk.usage or usage
+            return Meaning(
+                text=said["content"] + said["refusal"],
+                thinking=said["reasoning_content"],
+                finish="content_filter",
+                input=usage.prompt_tokens if usage else 0,
+                output=usage.completion_tokens if usage else 0,
+            )
+    return _from_openai(final, said["reasoning_content"])
+
+
+def _openai_call(call: Any) -> Spoken:
+    if call.type == "custom":
+        return Spoken(call.custom.name, {"input": call.custom.input}, call.id)
+    return Spoken(call.function.name, json.loads(call.function.arguments), call.id)
 
 
 def _openai_messages(scenario: str) -> list[dict[str, Any]]:
@@ -153,9 +176,9 @@ def _from_openai(completion: Any, thinking: str | None = None) -> Meaning:
     message = choice.message
     said = getattr(message, "reasoning_content", None) or ""
     return Meaning(
-        text=message.content or "",
+        text=(message.content or "") + (message.refusal or ""),
         thinking=said if thinking is None else thinking,
-        calls=[Spoken(c.function.name, json.loads(c.function.arguments), c.id) for c in message.tool_calls or []],
+        calls=[_openai_call(call) for call in message.tool_calls or []],
         finish=choice.finish_reason,
         input=completion.usage.prompt_tokens if completion.usage else 0,
         output=completion.usage.completion_tokens if completion.usage else 0,
@@ -209,11 +232,18 @@ def _responses_input(scenario: str) -> list[dict[str, Any]]:
 def _from_responses(response: Any) -> Meaning:
     calls = [item for item in response.output if item.type == "function_call"]
     thoughts = [part.text for item in response.output if item.type == "reasoning" for part in item.summary]
+    refusals = [
+        part.refusal
+        for item in response.output
+        if item.type == "message"
+        for part in item.content
+        if part.type == "refusal"
+    ]
     finish = "tool_calls" if calls else "stop"
     if response.status == "incomplete":
         finish = {"max_output_tokens": "length"}.get(response.incomplete_details.reason, "content_filter")
     return Meaning(
-        text=response.output_text,
+        text=response.output_text + "".join(refusals),
         thinking="".join(thoughts),
         calls=[Spoken(item.name, json.loads(item.arguments), item.call_id) for item in calls],
         finish=finish,

@@ -1,0 +1,142 @@
+"""The judge: every recorded answer and stream, through a real ccproxy process, as each protocol's official SDK hears it.
+
+What the SDK understood (text, thinking, tool names and arguments, finish, usage) is compared with what the recording says,
+which `fakes/recorded.py` reads without ccproxy's code. A 5x5 table of the cases that passed is printed at the end of a run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.clients import CLIENTS
+from tests.fakes.meaning import Meaning
+from tests.fakes.recorded import meaning_of
+from tests.fakes.server import Asked, Scripted, Upstream, ccproxy_process, config_for, free_port
+from tests.fakes.wires import CONTENT_TYPES
+from tests.tools import recorded, recordings
+
+PROTOCOLS = {
+    "openai-chat": "openai",
+    "openai-responses": "responses",
+    "claude": "claude",
+    "gemini": "gemini",
+    "ollama": "ollama",
+}
+
+NO_CHAT = re.compile(r"models-list|count-tokens")
+"""Recorded documents that are no answers."""
+
+FINISH = {
+    **dict.fromkeys(("stop", "end_turn", "stop_sequence", "pause_turn", "eos"), "stop"),
+    **dict.fromkeys(("tool_calls", "tool_use", "function_call"), "tool_calls"),
+    **dict.fromkeys(("content_filter", "refusal", "SAFETY", "PROHIBITED_CONTENT", "RECITATION"), "filter"),
+    "length": "length",
+}
+"""Each protocol's words for the ends that all can tell apart."""
+
+
+def _no_filter(said: dict[str, Any]) -> None:
+    said["finish"] = "stop" if said["finish"] == "filter" else said["finish"]
+
+
+def _stand_in(said: dict[str, Any]) -> None:
+    said["text"] = re.sub(r"\[\w+ left out: [^\]]*\]", "", said["text"])
+
+
+CANNOT_HOLD: dict[str, list[tuple[str, Callable[[dict[str, Any]], None]]]] = {
+    "ollama": [
+        (
+            "there is no reason for a filtered answer (docs.ollama.com, API: done_reason is stop, length, load, unload)",
+            _no_filter,
+        ),
+        ("an answer has no pictures; a text says that one was left out", _stand_in),
+    ],
+    "claude": [("an answer has no pictures; a text says that one was left out", _stand_in)],
+}
+"""Client -> what its protocol has no place for, and how a comparison allows for it."""
+
+NOT_JUDGED = {
+    "openai-responses--azure-gpt-5-1-codex-max-parallel-tools-thinking-encrypted-reasoning-stream": (
+        "the recording holds several answers one after another; the first one's end is the end"
+    ),
+    "claude--anthropic-claude-sonnet-4-5-parallel-tools-tool-search-stream": (
+        "the recording holds several answers one after another; the first one's end is the end"
+    ),
+}
+
+SDK_CANNOT = {
+    ("openai-responses--openai-gpt-5-image-out-stream", "gemini"): "the source project cut the picture, and its base64",
+    ("openai-responses--openai-gpt-5-6-terra-responses-custom-tool-call-streaming", "openai"): (
+        "the SDK's stream helper knows no call of a custom tool, which this upstream makes though the client has none"
+    ),
+}
+"""(recording, client) -> why that SDK cannot read it, whoever writes the answer."""
+
+
+def _cases() -> list[Any]:
+    found = []
+    for part in ("stream", "response"):
+        for param in recordings(*PROTOCOLS, part=part):
+            case = param.values[0]
+            if case is None or not NO_CHAT.search(case["name"]):
+                found.append(pytest.param(case, part, id=f"{param.id}-{part}", marks=param.marks))
+    return found
+
+
+CASES = _cases()
+ACROSS = [
+    pytest.param(*param.values, client, id=f"{param.id}-{client}", marks=param.marks)
+    for param in CASES
+    for client in CLIENTS
+]
+
+
+def name_of(case: dict[str, Any]) -> str:
+    """Names alone occur in two folders."""
+    return f"{case['dir']}--{case['name']}"
+
+
+def _script(asked: Asked, model: str) -> Scripted:
+    case, part = next(p.values for p in CASES if f"{name_of(p.values[0])}--{p.values[1]}" == model)
+    body = recorded(case, part)
+    if part == "response" or case.get("stream_format") == "json-array":
+        return Scripted(200, "application/json", [body])
+    pieces = [body[i : i + 1000] for i in range(0, len(body), 1000)]
+    return Scripted(200, CONTENT_TYPES[PROTOCOLS[case["dir"]]], pieces)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("ccproxy")
+    port = free_port()
+    with Upstream(_script).running() as upstream, ccproxy_process(config_for(upstream.port, port), folder, port) as at:
+        yield at
+
+
+def judged(meaning: Meaning, client: str) -> dict[str, Any]:
+    """What is compared. Where several thoughts stand in one answer, protocols part them with different white space."""
+    said = meaning.said()
+    said["finish"] = FINISH.get(said["finish"], said["finish"])
+    said["thinking"] = "".join(said["thinking"].split())
+    for _, allow in CANNOT_HOLD.get(client, ()):
+        allow(said)
+    return said
+
+
+@pytest.mark.parametrize(("case", "part", "client"), ACROSS)
+def test_the_client_hears_what_the_recording_says(
+    case: dict[str, Any], part: str, client: str, address: str, record_property: Callable[[str, object], None]
+) -> None:
+    speaks = PROTOCOLS[case["dir"]]
+    for reason in (NOT_JUDGED.get(name_of(case)), SDK_CANNOT.get((name_of(case), client))):
+        if reason:
+            pytest.xfail(reason)
+    record_property("judged", f"{client} {speaks}")
+    said = meaning_of(speaks, recorded(case, part), part == "stream")
+    heard = CLIENTS[client](f"{address}/to-{speaks}", f"{name_of(case)}--{part}", part == "stream")
+    assert judged(heard, client) == judged(said, client)
