@@ -63,7 +63,7 @@ class Tap(base.Tap):
         return b""
 
     def fail(self, error: CcproxyError) -> bytes:
-        if self.done:
+        if self.done or self.failure:
             return b""
         self.done = True
         if self._response is None:
