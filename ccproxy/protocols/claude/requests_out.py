@@ -58,6 +58,7 @@ _DISPLAYS = {"auto": "summarized", "concise": "summarized", "detailed": "summari
     "none": "omitted",
     "omitted": "omitted",
 }
+_THOUGHTS = ("thinking", "redacted_thinking")
 _MODES = {"auto": "auto", "required": "any", "tool": "tool", "none": "none"}
 _NO_PLACE = ("seed", "min_p", "frequency_penalty", "presence_penalty", "repeat_penalty")
 
@@ -209,8 +210,6 @@ def _write_foreign(request: Request, target: Target, context: Context) -> Block:
     leading, messages = turns.hoist(request.messages)
     sampling = _with_defaults(request.sampling, target)
     limit = DEFAULT_MAX_TOKENS if sampling.max_tokens is None else sampling.max_tokens
-    thinking, effort = _thinking(request, target, limit, context)
-    thinks = thinking is not None and thinking["type"] != "disabled"
     format, instruction = _format(request.format, target, context)
     document: Block = {"model": request.model, "max_tokens": limit}
     tools = writer.tools(_allowed(request))
@@ -218,12 +217,14 @@ def _write_foreign(request: Request, target: Target, context: Context) -> Block:
         tools=tools,
         system=writer.system([*request.system, *leading, *instruction], ""),
         stream=request.stream,
-        thinking=thinking,
-        output_config=_named(effort=effort, format=format),
         metadata=_named(user_id=request.user),
     )
-    document["messages"] = _turns(writer.foreign_messages(messages), target, context)
+    written = writer.foreign_messages(messages)
     writer.cap_cache_marks()
+    thinking, effort = _thinking(request, written, target, limit, context)
+    thinks = thinking is not None and thinking["type"] != "disabled"
+    document |= _named(thinking=thinking, output_config=_named(effort=effort, format=format))
+    document["messages"] = _turns(written, target, context)
     document |= _foreign_sampling(sampling, thinks, target, context)
     if tools:
         choice = _tool_choice(request, tools, writer, context, thinks)
@@ -255,8 +256,10 @@ def _turns(messages: list[Block], target: Target, context: Context) -> list[Bloc
     return messages
 
 
-def _thinking(request: Request, target: Target, limit: int, context: Context) -> tuple[Block | None, Effort | None]:
-    """`thinking` and `output_config.effort`, in the form that the model takes."""
+def _thinking(
+    request: Request, written: list[Block], target: Target, limit: int, context: Context
+) -> tuple[Block | None, Effort | None]:
+    """`thinking` and `output_config.effort`, in the form that the model takes with the turns that were written."""
     options = request.reasoning
     version = version_of(target.model)
     budget = reasoning.budget_of(options) if options is not None else None
@@ -273,7 +276,22 @@ def _thinking(request: Request, target: Target, limit: int, context: Context) ->
     if limit <= LEAST_BUDGET:
         context.note("thinking was left off: the answer's token limit leaves no room for it")
         return None, None
+    if version is not None and _lacks_thought(written):
+        context.note("thinking was left off: the turn that the tool results continue began without its thought")
+        return None, None
     return {"type": "enabled", "budget_tokens": _budget(budget, limit)} | display, None
+
+
+def _lacks_thought(messages: list[Block]) -> bool:
+    """Whether the turn that goes on after its tool results began without a thought. With a thinking budget the API
+    refuses that ("Thinking", "Thinking with tool use"), and clients without a place for signatures cause it."""
+    first: Block | None = None
+    for message in reversed(messages):
+        if message["role"] == "assistant":
+            first = message
+        elif all(block["type"] != "tool_result" for block in message["content"]):
+            break
+    return first is not None and first["content"][0]["type"] not in _THOUGHTS
 
 
 def _budget(asked: int | None, limit: int) -> int:

@@ -13,6 +13,8 @@ from ccproxy.model import (
     Context,
     Message,
     Opaque,
+    Part,
+    Reasoning,
     ReasoningOptions,
     Request,
     ResponseFormat,
@@ -161,6 +163,40 @@ def test_thinking_in_the_form_that_the_model_takes(options: Any, model: str, thi
     document, _ = wrote(foreign(reasoning=options), model)
     assert document.get("thinking") == thinking
     assert document.get("output_config") == ({"effort": effort} if effort else None)
+
+
+SIGNED, LOST = Reasoning("hm", signature="sig", origin=NAME), Reasoning("hm", origin="openai")
+ASKED, CALLED = Message("user", [Text("Hi")]), ToolCall("1", "f", "{}")
+ANSWERED = Message("tool", [ToolResult("1", "f", [Text("ok")])])
+
+
+def said(*parts: Part) -> Message:
+    return Message("assistant", [*parts])
+
+
+@pytest.mark.parametrize(
+    ("model", "messages", "thinks"),
+    [
+        (OLD, [ASKED, said(LOST, Text("a"), CALLED), ANSWERED], False),
+        (OLD, [ASKED, said(CALLED), ANSWERED, Message("user", [Text("and")])], False),
+        (OLD, [ASKED, said(CALLED), ANSWERED, said(SIGNED, CALLED), ANSWERED], False),
+        (OLD, [ASKED, said(SIGNED, CALLED), ANSWERED], True),
+        (OLD, [ASKED, said(Reasoning(redacted="x", origin=NAME), CALLED), ANSWERED], True),
+        (OLD, [ASKED, said(SIGNED, CALLED), ANSWERED, said(CALLED), ANSWERED], True),
+        (OLD, [ASKED, said(CALLED), ANSWERED, said(Text("a")), ASKED], True),
+        (OLD, [ASKED, said(CALLED), ANSWERED, said(Text("a")), ASKED, said(SIGNED, CALLED), ANSWERED], True),
+        (ADAPTIVE, [ASKED, said(CALLED), ANSWERED], True),
+        (UNKNOWN, [ASKED, said(CALLED), ANSWERED], True),
+    ],
+)
+def test_thinking_gives_way_where_a_tool_loop_began_without_its_thought(
+    model: str, messages: list[Message], thinks: bool
+) -> None:
+    """Chat clients keep no signatures; with the thought left out, a budget for thinking makes the request a bad one."""
+    request = foreign(messages=messages, reasoning=ReasoningOptions(effort="high"), sampling=Sampling(temperature=0.5))
+    document, notes = wrote(request, model)
+    assert ("thinking" in document, "temperature" in document) == (thinks, not thinks)
+    assert any("began without" in note for note in notes) is not thinks
 
 
 def test_thinking_needs_room() -> None:
