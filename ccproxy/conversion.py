@@ -67,7 +67,7 @@ def prepare(
     request.model, request.stream = target.model, stream
     written = upstream.chat.write_request(request, target, context)
     return Prepared(
-        path=upstream.chat.path(target, stream),
+        path=upstream.chat.path(target, stream, ""),
         headers=list(upstream.headers),
         body=jsontext.dumps(written),
         stream=stream,
@@ -93,4 +93,4 @@ def _relayed(body: bytes, document: dict[str, JSON], upstream: Protocol, target:
     if isinstance(named, str) and named != target.model:
         body = splice.replace_string(body, "model", target.model) or body
     headers = list(upstream.headers)
-    return Prepared(path=upstream.chat.path(target, stream), headers=headers, body=body, stream=stream, relayed=True)
+    return Prepared(path=upstream.chat.path(target, stream, ""), headers=headers, body=body, stream=stream, relayed=True)

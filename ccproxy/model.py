@@ -6,6 +6,9 @@
             ── tool_choice, format, reasoning, sampling, ...
     Answer  ── parts, finish, usage
 
+    EmbeddingRequest ── inputs: EmbeddingInput ── parts or tokens, dimensions
+    EmbeddingAnswer  ── vectors, usage
+
     Part = Text | Refusal | Image | Document | Audio | ToolCall | ToolResult | Reasoning | Opaque
 
 Rules that every reader and writer keeps:
@@ -296,6 +299,38 @@ class Answer:
 
 
 @define(slots=True, kw_only=True)
+class EmbeddingInput:
+    """One thing to embed: its parts (text, media), or the ids of its tokens. dimensions: the vector's size, None when not
+    said."""
+
+    parts: list[Part] = field(factory=list)
+    tokens: list[int] | None = None
+    dimensions: int | None = None
+    extras: Extras | None = None
+
+
+@define(slots=True, kw_only=True)
+class EmbeddingRequest:
+    """A request for one vector for each input. `origin` and `model` as in Request; task types, truncation and the like
+    stand in `extras`, here and on the inputs."""
+
+    origin: str
+    model: str
+    inputs: list[EmbeddingInput]
+    extras: Extras | None = None
+
+
+@define(slots=True, kw_only=True)
+class EmbeddingAnswer:
+    """The vectors, in the order of the inputs. model: the upstream's name for it, empty when it gave none."""
+
+    vectors: list[list[float]]
+    model: str = ""
+    usage: Usage | None = None
+    extras: Extras | None = None
+
+
+@define(slots=True, kw_only=True)
 class Target:
     """One provider's model, as the documents and the exchange need it.
 
@@ -320,7 +355,7 @@ class Context:
     client, upstream: registry names. model: the name the client asked for, which converted answers carry.
     id: random lower-case hex of 24 or more digits, from which every made-up id is derived (deterministic in tests).
     created: seconds since the epoch. stream: what the client asked for. shape: the client's variant of its own
-    protocol (`sse`, `array` for Gemini; `chat`, `generate` for Ollama), set by the route.
+    protocol (`sse`, `array` for Gemini; `chat`, `generate` for Ollama; how vectors are encoded), set by `peek`.
     tool_names: upstream tool name -> the client's, for names that had to change; tool_ids: the same for call ids.
     tools: the client's tools by the client's name: kind and namespace restore what another protocol flattened.
     echo: request fields that the client's protocol repeats in its answers. input_estimate: tokens, for protocols that

@@ -112,7 +112,7 @@ class _Scripted:
 
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
-        self._path = protocol.chat.path(Target(protocol=protocol.name, model=MODEL), True)
+        self._path = protocol.chat.path(Target(protocol=protocol.name, model=MODEL), True, "")
 
     def head(self, head: RequestHead) -> Accept | Reply:
         if not head.path.endswith(self._path):

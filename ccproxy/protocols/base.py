@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 from typing import Protocol as Shape
 
 from attrs import field, frozen
 
 from ccproxy.codec import jsontext
 from ccproxy.errors import CcproxyError, UpstreamError
-from ccproxy.model import JSON, Answer, Context, Request, Target, Usage
+from ccproxy.model import JSON, Answer, Context, EmbeddingAnswer, EmbeddingRequest, Request, Target, Usage
 from ccproxy.stream import Sink
 
 Headers = list[tuple[str, str]]
@@ -31,14 +31,17 @@ class Route:
     """One path that a protocol's clients call.
 
     path: literal, or with `{model}` in it, which stands for everything up to the last `:` (or to the end) and may hold
-    slashes. operation: a column of the record (`chat`, `models`, `model`, ...). stream: what the path says about streaming,
-    None where the body says it.
+    slashes. operation: what is asked for; most are a column of the record (`chat`, `embeddings`, `count`), the app serves
+    `models`, `model`, `show` and `fixed`. stream: what the path says about streaming, None where the body says it. shape:
+    which of the operation's spellings the path stands for. document: the answer of a `fixed` route.
     """
 
     method: str
     path: str
     operation: str
     stream: bool | None = None
+    shape: str = ""
+    document: Mapping[str, JSON] = field(factory=dict)
 
 
 @frozen(kw_only=True)
@@ -49,6 +52,7 @@ class Call:
     stream: bool | None = None
     query: Mapping[str, str] = field(factory=dict)
     path: str = ""
+    shape: str = ""
 
 
 @frozen(kw_only=True)
@@ -154,30 +158,51 @@ class Tap:
         return b""
 
 
+AskedT = TypeVar("AskedT")
+
+
 @frozen(kw_only=True)
-class Chat:
-    """The chat operation of one protocol, as a server (read_request, write_answer, encoder) and as a client of an upstream
-    (write_request, read_answer, decoder).
+class Operation(Generic[AskedT]):
+    """What every operation has that goes to an upstream; AskedT is its request.
 
     read_request(document, context, call): checks the document and says what it says. Sets the context's stream, shape,
         include_usage, echo and tools. Raises RequestError with `param`.
     write_request(request, target, context): the upstream's JSON document. request.model is already the target's. Raises
         Unsupported. Keeps the renamed tools in context.tool_names.
-    read_answer(document, context, sink): a whole answer as one legal sequence of Sink calls. Raises Malformed.
-    write_answer(answer, context): the whole answer for the client.
-    reader(): the codec that frames the upstream's stream (of the default shape).
-    renames: whether answers carry the model in so few places that same-protocol traffic is given the client's name.
 
     For traffic that is relayed as it is:
     peek(document, context, call): checks that what the protocol demands is there (RequestError with `param`) and sets the
         context's stream, shape and include_usage; read_request begins with it.
-    path(target, stream): the upstream's path behind the base URL, with its query string.
-    native_shapes: the context shapes that upstreams stream in too.
-    record_end: what ends a record of the stream, for a last one that came without.
+    path(target, stream, shape): the upstream's path behind the base URL, with its query string. shape: the context's
+        where client and upstream speak this protocol both, else "".
+    native_shapes: the context shapes that upstreams take and stream in too.
     """
 
-    read_request: Callable[[dict[str, JSON], Context, Call], Request]
-    write_request: Callable[[Request, Target, Context], dict[str, JSON]]
+    read_request: Callable[[dict[str, JSON], Context, Call], AskedT]
+    write_request: Callable[[AskedT, Target, Context], dict[str, JSON]]
+    peek: Callable[[dict[str, JSON], Context, Call], None]
+    path: Callable[[Target, bool, str], str]
+    native_shapes: frozenset[str] = frozenset({""})
+
+
+def _never(document: dict[str, JSON], context: Context) -> dict[str, JSON] | None:
+    return None
+
+
+@frozen(kw_only=True)
+class Chat(Operation[Request]):
+    """The chat operation of one protocol, as a server (read_request, write_answer, encoder) and as a client of an upstream
+    (write_request, read_answer, decoder).
+
+    read_answer(document, context, sink): a whole answer as one legal sequence of Sink calls. Raises Malformed.
+    write_answer(answer, context): the whole answer for the client.
+    reader(): the codec that frames the upstream's stream (of the default shape).
+    renames: whether answers carry the model in so few places that same-protocol traffic is given the client's name.
+    record_end: what ends a record of the stream, for a last one that came without.
+    alone(document, context): the whole answer to a request that only an upstream of this protocol can do anything with;
+        None for all others. Asked after `peek`, when the upstream speaks another protocol.
+    """
+
     read_answer: Callable[[dict[str, JSON], Context, Sink], None]
     write_answer: Callable[[Answer, Context], dict[str, JSON]]
     decoder: Callable[[Context, Sink], Decoder]
@@ -185,27 +210,48 @@ class Chat:
     tap: Callable[[Context], Tap]
     reader: Callable[[], Reader]
     stream_type: Callable[[Context], str]
-    peek: Callable[[dict[str, JSON], Context, Call], None]
-    path: Callable[[Target, bool], str]
     renames: bool = False
-    native_shapes: frozenset[str] = frozenset({""})
     record_end: bytes = b"\n\n"
+    alone: Callable[[dict[str, JSON], Context], dict[str, JSON] | None] = _never
+
+
+@frozen(kw_only=True)
+class Embeddings(Operation[EmbeddingRequest]):
+    """Vectors for texts, as a server and as a client of an upstream.
+
+    read_answer(document, context): an upstream's answer. Raises Malformed.
+    write_answer(answer, context): the answer for the client, in the encoding that the context's shape says.
+    """
+
+    read_answer: Callable[[dict[str, JSON], Context], EmbeddingAnswer]
+    write_answer: Callable[[EmbeddingAnswer, Context], dict[str, JSON]]
+
+
+@frozen(kw_only=True)
+class Counting(Operation[Request]):
+    """How many tokens a chat request has. Only an upstream of the same protocol is asked; for any other the count is ours
+    (`ccproxy.tokens`). write_answer(count, context): the answer for the client."""
+
+    write_answer: Callable[[int, Context], dict[str, JSON]]
 
 
 @frozen(kw_only=True)
 class Models:
     """Model lists of one protocol. path: behind the base URL. read(document): an upstream's list. write(models, call): the
-    list for a client. write_one(model): a single model for a client."""
+    list for a client. write_one(model): a single model for a client. show(model): the same at length, where the protocol
+    has a route for that."""
 
     path: str
     read: Callable[[dict[str, JSON]], list[ModelInfo]]
     write: Callable[[Sequence[ModelInfo]], dict[str, JSON]]
     write_one: Callable[[ModelInfo], dict[str, JSON]]
+    show: Callable[[ModelInfo], dict[str, JSON]] | None = None
 
 
 @frozen(kw_only=True)
 class Protocol:
-    """name: as in the config. title: for people. routes: what its clients call.
+    """name: as in the config. title: for people. routes: what its clients call. embeddings, count: None where the protocol
+    has no such operation.
 
     write_error(error): the error document of this protocol; the HTTP status is `error.status` after `status_for`.
     statuses: HTTP statuses that this protocol's clients know otherwise (529 only Claude's): ours -> theirs.
@@ -226,6 +272,8 @@ class Protocol:
     write_error: Callable[[CcproxyError], dict[str, JSON]]
     key_headers: Callable[[str], Headers]
     base_url: str
+    embeddings: Embeddings | None = None
+    count: Counting | None = None
     marks: frozenset[str] = frozenset()
     headers: tuple[tuple[str, str], ...] = ()
     pass_headers: frozenset[str] = frozenset()

@@ -74,7 +74,7 @@ def version_of(model: str) -> Version | None:
     return (int(match[1]), int(match[2] or 0)) if match else None
 
 
-def path(target: Target, stream: bool) -> str:
+def path(target: Target, stream: bool, shape: str = "") -> str:
     """See `base.Chat.path`."""
     return PATH
 

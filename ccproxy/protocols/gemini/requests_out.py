@@ -27,7 +27,7 @@ from ccproxy.protocols.gemini.generation import generation_config
 from ccproxy.protocols.gemini.options import below
 from ccproxy.protocols.gemini.parts_out import PartWriter, own_extras, wire_name
 from ccproxy.protocols.gemini.requests_in import CANONICAL
-from ccproxy.protocols.gemini.schemas import JSON_SCHEMA, OPENAPI
+from ccproxy.protocols.gemini.schemas import OPENAPI, PARAMETERS
 from ccproxy.protocols.gemini.wire import NAME, either, respell, version
 from ccproxy.schema import clean
 from ccproxy.turns import fold, hoist, settle
@@ -44,7 +44,7 @@ _CUSTOM_INPUT: dict[str, JSON] = {"type": "object", "properties": {"input": {"ty
 _CONTAINERS = ("systemInstruction", "toolConfig", "generationConfig")
 
 
-def path(target: Target, stream: bool) -> str:
+def path(target: Target, stream: bool, shape: str = "") -> str:
     """See `base.Chat`. A model may be given with its resource's kind (`tunedModels/x`)."""
     model = target.model if target.model.startswith(_RESOURCES) else f"models/{target.model}"
     action = "streamGenerateContent?alt=sse" if stream else "generateContent"
@@ -225,7 +225,7 @@ def _declaration(tool: Tool, name: str, key: str) -> dict[str, JSON]:
         document["description"] = tool.description
     schema = _CUSTOM_INPUT if tool.kind == "custom" else tool.parameters
     if schema is not None:
-        document[key] = clean(schema, OPENAPI if key == "parameters" else JSON_SCHEMA)
+        document[key] = clean(schema, OPENAPI if key == "parameters" else PARAMETERS)
     return document
 
 

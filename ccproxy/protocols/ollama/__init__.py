@@ -16,7 +16,7 @@ from ccproxy.protocols.ollama.answers import (
     write_models,
 )
 from ccproxy.protocols.ollama.requests_in import CHAT, NAME, peek, read_request
-from ccproxy.protocols.ollama.requests_out import PATH, write_request
+from ccproxy.protocols.ollama.requests_out import PATH, path, write_request
 from ccproxy.protocols.ollama.stream import STREAM_TYPE, Decoder, Encoder, Tap
 
 PROTOCOL = Protocol(
@@ -34,7 +34,7 @@ PROTOCOL = Protocol(
         reader=NDJSONReader,
         stream_type=lambda context: STREAM_TYPE,
         peek=peek,
-        path=lambda target, stream: PATH,
+        path=path,
         native_shapes=frozenset({"", CHAT}),
         record_end=b"\n",
     ),

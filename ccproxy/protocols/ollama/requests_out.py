@@ -52,6 +52,11 @@ LEVELLED = ("gpt-oss",)
 ("Thinking": "GPT-OSS expects one of low, medium, or high")."""
 
 
+def path(target: Target, stream: bool, shape: str = "") -> str:
+    """See `Operation.path`."""
+    return PATH
+
+
 def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """See `Chat.write_request`."""
     own = request.origin == NAME

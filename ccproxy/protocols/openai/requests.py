@@ -70,7 +70,7 @@ _INTEGERS = {"top_k": "top_k", "seed": "seed"}
 _SAMPLING = {**_NUMBERS, **_INTEGERS}
 
 
-def path(target: Target, stream: bool) -> str:
+def path(target: Target, stream: bool, shape: str = "") -> str:
     """Streams are asked for in the body."""
     return "/chat/completions"
 

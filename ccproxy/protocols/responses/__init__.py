@@ -25,7 +25,7 @@ def _stream_type(context: Context) -> str:
     return "text/event-stream; charset=utf-8"
 
 
-def _path(target: Target, stream: bool) -> str:
+def _path(target: Target, stream: bool, shape: str = "") -> str:
     return PATH
 
 

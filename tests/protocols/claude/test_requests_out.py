@@ -73,7 +73,7 @@ def test_the_least() -> None:
         "max_tokens": DEFAULT_MAX_TOKENS,
         "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
     }
-    assert PROTOCOL.chat.path(target, True) == "/v1/messages"
+    assert PROTOCOL.chat.path(target, True, "") == "/v1/messages"
     assert context.notes == []
 
 

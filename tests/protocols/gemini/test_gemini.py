@@ -26,7 +26,7 @@ def test_the_key_goes_in_its_header() -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_the_base_url_is_the_sdks(stream: bool) -> None:
-    assert PROTOCOL.chat.path(Target(protocol="gemini", model="m"), stream).startswith("/v1beta/models/m:")
+    assert PROTOCOL.chat.path(Target(protocol="gemini", model="m"), stream, "").startswith("/v1beta/models/m:")
     assert PROTOCOL.base_url == "https://generativelanguage.googleapis.com"
     assert "/v1beta" in PROTOCOL.sdk_suffix
 

@@ -12,7 +12,7 @@ def test_the_record() -> None:
         ("GET", "/api/tags", "models", None),
     ]
     assert PROTOCOL.key_headers("k") == [("authorization", "Bearer k")]
-    assert PROTOCOL.chat.path(Target(protocol="ollama", model="m"), True) == "/api/chat"
+    assert PROTOCOL.chat.path(Target(protocol="ollama", model="m"), True, "") == "/api/chat"
     assert PROTOCOL.chat.stream_type(Context(client="ollama", upstream="ollama")) == "application/x-ndjson"
     assert "/v1" in PROTOCOL.sdk_suffix, "users give the base URL of the other API that Ollama serves (F188)"
 

@@ -13,7 +13,7 @@ def test_the_record() -> None:
         ("GET", "/v1/models/{model}", "model", None),
     ]
     assert PROTOCOL.key_headers("k") == [("authorization", "Bearer k")]
-    assert PROTOCOL.base_url + PROTOCOL.chat.path(Target(protocol="openai", model="m"), True) == (
+    assert PROTOCOL.base_url + PROTOCOL.chat.path(Target(protocol="openai", model="m"), True, "") == (
         "https://api.openai.com/v1/chat/completions"
     )
     assert PROTOCOL.models.path == "/models"

@@ -9,7 +9,7 @@ from ccproxy.protocols.responses import PROTOCOL
 def test_the_record() -> None:
     assert [(route.method, route.path, route.operation) for route in PROTOCOL.routes] == [("POST", "/v1/responses", "chat")]
     assert PROTOCOL.base_url == "https://api.openai.com/v1"
-    assert PROTOCOL.chat.path(Target(protocol="responses", model="m"), True) == "/responses"
+    assert PROTOCOL.chat.path(Target(protocol="responses", model="m"), True, "") == "/responses"
     assert PROTOCOL.key_headers("k") == [("authorization", "Bearer k")]
     assert PROTOCOL.chat.stream_type(Context(client="responses", upstream="responses")).startswith("text/event-stream")
     assert PROTOCOL.chat.renames
