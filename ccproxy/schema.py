@@ -47,7 +47,6 @@ _DEFINITIONS = frozenset(["$defs", "definitions"])
 _MERGED = _CONDITIONS | {"allOf"}
 _UNIONS = ("allOf", "anyOf", "oneOf")
 _STRING_FORMATS = ("enum", "date-time")
-_TYPES = frozenset(["string", "number", "integer", "boolean", "array", "object", "null"])
 
 
 @frozen(kw_only=True)
@@ -436,49 +435,3 @@ def _upper_type(node: Node) -> None:
         node["type"] = type_.upper()
     elif "anyOf" not in node:
         node["type"] = "OBJECT" if "properties" in node else "ARRAY" if "items" in node else "STRING"
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# The way back
-
-
-_COUNTS = frozenset(["minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"])
-
-
-def lower_types(schema: JSON) -> JSON:
-    """Gemini's OpenAPI schema as JSON Schema, in a new object: type names in lower case, `nullable: true` as the type
-    `null`, counts (int64, which proto3's JSON writes as strings) as numbers. Anything else stays as it is."""
-    return _lowered(schema, 0)
-
-
-def _lowered(node: JSON, depth: int) -> JSON:
-    if not isinstance(node, dict) or depth > MAX_DEPTH:
-        return node
-    out = {key: _lowered_value(key, value, depth + 1) for key, value in node.items() if key != "nullable"}
-    if out.get("type") == "type_unspecified":
-        del out["type"]
-    return _with_null(out) if node.get("nullable") is True else out
-
-
-def _lowered_value(key: str, value: JSON, depth: int) -> JSON:
-    if key in _NAMED and isinstance(value, dict):
-        return {name: _lowered(one, depth) for name, one in value.items()}
-    if key in _MANY and isinstance(value, list):
-        return [_lowered(one, depth) for one in value]
-    if key in _ONE:
-        return _lowered(value, depth)
-    if key == "type" and isinstance(value, str):
-        lower = value.lower()
-        return lower if lower in _TYPES or lower == "type_unspecified" else value
-    return int(value) if key in _COUNTS and isinstance(value, str) and value.isascii() and value.isdigit() else value
-
-
-def _with_null(node: Node) -> Node:
-    """Changes the node, which is new."""
-    if isinstance(node.get("type"), str):
-        node["type"] = [node["type"], "null"]
-    elif isinstance(node.get("anyOf"), list):
-        node["anyOf"] = [*node["anyOf"], {"type": "null"}]
-    if isinstance(node.get("enum"), list) and None not in node["enum"]:
-        node["enum"] = [*node["enum"], None]
-    return node

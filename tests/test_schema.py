@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ccproxy import schema
 from ccproxy.codec import jsontext
 from ccproxy.errors import RequestError
-from ccproxy.schema import Dialect, clean, lower_types
+from ccproxy.schema import Dialect, clean
 
 ALL = Dialect(name="all")
 ROOT = Dialect(name="root", object_root=True)
@@ -366,33 +366,8 @@ def test_any_json_object_is_cleaned(given: dict[str, Any], dialect: Dialect) -> 
     cleaned = clean(given, dialect)
     assert given == before
     jsontext.dumps(cleaned)
-    jsontext.dumps(lower_types(given))
     if dialect.object_root:
         assert cleaned["type"] == "object"
         assert not {"anyOf", "oneOf", "allOf"} & set(cleaned)
     if dialect.keywords is not None:
         assert set(cleaned) <= dialect.keywords
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        ({"type": "OBJECT", "properties": {"type": {"type": "STRING"}}}, obj(type=STRING)),
-        (
-            {"type": "ARRAY", "items": {"type": "INTEGER"}, "minItems": "2"},
-            {"type": "array", "items": {"type": "integer"}, "minItems": 2},
-        ),
-        ({"type": "STRING", "nullable": True}, {"type": ["string", "null"]}),
-        ({"type": "STRING", "nullable": False}, STRING),
-        ({"type": "STRING", "enum": ["STRING"], "nullable": True}, {"type": ["string", "null"], "enum": ["STRING", None]}),
-        ({"anyOf": [{"type": "STRING"}], "nullable": True}, {"anyOf": [STRING, {"type": "null"}]}),
-        ({"type": "TYPE_UNSPECIFIED", "description": "STRING"}, {"description": "STRING"}),
-        ({"type": ["string", "null"]}, {"type": ["string", "null"]}),
-        (True, True),
-        ("STRING", "STRING"),
-    ],
-)
-def test_lower_types(given: Any, wanted: Any) -> None:
-    before = copy.deepcopy(given)
-    assert lower_types(given) == wanted
-    assert given == before

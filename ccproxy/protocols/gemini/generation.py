@@ -12,7 +12,7 @@ from ccproxy.errors import Unsupported
 from ccproxy.model import JSON, Context, Effort, ReasoningOptions, Request, ResponseFormat, Target
 from ccproxy.protocols.gemini.options import INTEGERS, NUMBERS, below
 from ccproxy.protocols.gemini.parts_out import own_extras
-from ccproxy.protocols.gemini.schemas import JSON_SCHEMA
+from ccproxy.protocols.gemini.schemas import FORMAT
 from ccproxy.protocols.gemini.wire import NAME, respell, version
 from ccproxy.reasoning import budget_of, effort_of, nearest_effort
 from ccproxy.schema import clean
@@ -78,7 +78,7 @@ def _format(format: ResponseFormat) -> dict[str, JSON]:
         return {}
     config: dict[str, JSON] = {"responseMimeType": "application/json"}
     if format.kind == "json_schema" and format.schema is not None:
-        config["responseJsonSchema"] = clean(format.schema, JSON_SCHEMA)
+        config["responseJsonSchema"] = clean(format.schema, FORMAT)
     return config
 
 

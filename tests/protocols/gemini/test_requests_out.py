@@ -89,7 +89,11 @@ def test_tools() -> None:
     made = asked(tools=tools, tool_choice=ToolChoice("tool", "2 odd/name"), told=told)
     (tool,) = made["tools"]
     f, odd, patch = tool["functionDeclarations"]
-    assert f == {"name": "f", "description": "does f", "parametersJsonSchema": SCHEMA}
+    assert f == {
+        "name": "f",
+        "description": "does f",
+        "parametersJsonSchema": {"type": "object", "properties": {"x": {"enum": [1]}}},
+    }
     assert set(odd) == {"name"}
     assert told.tool_names[odd["name"]] == "2 odd/name"
     assert patch["parametersJsonSchema"]["required"] == ["input"]

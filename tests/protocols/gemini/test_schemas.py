@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ccproxy.protocols.gemini.schemas import JSON_SCHEMA, OPENAPI, plain
+from ccproxy.protocols.gemini.schemas import FORMAT, OPENAPI, PARAMETERS, plain
 from ccproxy.schema import clean
 
 
@@ -17,7 +17,10 @@ from ccproxy.schema import clean
         ({"type": ["STRING", "null"]}, {"type": ["string", "null"]}),
         ({"type": "STRING", "nullable": True}, {"type": ["string", "null"]}),
         ({"type": "STRING", "nullable": False}, {"type": "string"}),
-        ({"nullable": True, "anyOf": [{"type": "NUMBER"}]}, {"anyOf": [{"type": "number"}]}),
+        ({"nullable": True, "anyOf": [{"type": "NUMBER"}]}, {"anyOf": [{"type": "number"}, {"type": "null"}]}),
+        ({"type": "STRING", "enum": ["STRING"], "nullable": True}, {"type": ["string", "null"], "enum": ["STRING", None]}),
+        ({"type": "TYPE_UNSPECIFIED", "description": "STRING"}, {"description": "STRING"}),
+        ({"type": "Odd", "items": [{"type": "STRING"}]}, {"type": "Odd", "items": [{"type": "string"}]}),
         (
             {"type": "ARRAY", "items": {"type": "STRING"}, "minItems": "1"},
             {"type": "array", "items": {"type": "string"}, "minItems": 1},
@@ -40,15 +43,47 @@ def test_plain(schema: dict[str, Any], expected: dict[str, Any]) -> None:
     assert repr(schema) == before
 
 
-def test_json_schema_keeps_every_keyword() -> None:
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+SCHEMA = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {"a": {"$ref": "#/$defs/A"}, "b": {"const": 1, "exclusiveMinimum": 0}},
+    "additionalProperties": False,
+    "$defs": {"A": {"type": "integer", "enum": [1, 2]}},
+}
+
+
+def test_a_format_keeps_every_keyword() -> None:
+    assert clean(SCHEMA, FORMAT) is SCHEMA
+
+
+def test_parameters_keep_their_keywords_and_have_no_refs() -> None:
+    a = {"type": "integer", "enum": [1, 2]}
+    kept = {key: value for key, value in SCHEMA.items() if key != "$defs"}
+    assert clean(SCHEMA, PARAMETERS) == {**kept, "properties": {**SCHEMA["properties"], "a": a}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"city": {"type": "string", "required": True}},
+        {"properties": {"city": {"type": "string", "required": True}}},
+        {"anyOf": [{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}]},
+    ],
+)
+def test_parameters_are_an_object(given: dict[str, Any]) -> None:
+    """What MCP servers send (F162): a bare property map, `required` as draft 3 had it, no type."""
+    assert clean(given, PARAMETERS) == {
         "type": "object",
-        "properties": {"a": {"$ref": "#/$defs/A"}, "b": {"const": 1, "exclusiveMinimum": 0}},
-        "additionalProperties": False,
-        "$defs": {"A": {"type": "integer", "enum": [1, 2]}},
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
     }
-    assert clean(schema, JSON_SCHEMA) == schema
+
+
+def test_the_way_back_ends_somewhere() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(800):
+        deep = {"type": "ARRAY", "items": deep}
+    assert plain(deep)["items"]["type"] == "array"
 
 
 def test_the_reduced_dialect() -> None:
