@@ -6,6 +6,8 @@ cancel send histories that are not so. `settle` makes them so and invents nothin
 
 from __future__ import annotations
 
+from attrs import define
+
 from ccproxy.model import Context, Message, Part, Text, ToolCall, ToolResult
 
 INTERRUPTED = "The tool call was interrupted; there is no result."
@@ -16,23 +18,71 @@ def settle(messages: list[Message], context: Context) -> list[Message]:
 
     Results that come later move up to their call, what stood between moves behind them; of two results for one call the
     last counts, at the first one's place; a missing result becomes INTERRUPTED with its error flag; a result without a call
-    becomes user text. Messages without tools stay as they are.
+    before it becomes user text. Messages without tools stay as they are.
+
+    Where ids come again, as from upstreams that number the calls of each answer anew, a result belongs to the latest call,
+    and the later calls get ids of their own: Claude refuses ids that are not unique.
     """
-    called = {part.id for message in messages for part in message.parts if isinstance(part, ToolCall)}
-    results = {part.id: part for message in messages for part in message.parts if isinstance(part, ToolResult)}
     settled: list[Message] = []
+    latest: dict[str, list[_Slot]] = {}  # the client's id -> the calls of it in the last message that had any
+    answered: list[tuple[Message, list[_Slot]]] = []
+    taken: set[str] = set()
     for message in messages:
         if message.role == "tool":
-            orphans = [part for part in message.parts if isinstance(part, ToolResult) and part.id not in called]
-            if orphans:
-                context.note("a tool result without its call was sent as user text")
-                settled.append(Message("user", [text for part in orphans for text in _as_text(part)]))
+            settled += _take_results(message, latest, context)
             continue
         settled.append(message)
-        calls = [part for part in message.parts if isinstance(part, ToolCall)]
-        if calls:
-            settled.append(Message("tool", [_result(call, results, context) for call in calls]))
+        slots = [_Slot(part) for part in message.parts if isinstance(part, ToolCall)]
+        if slots:
+            latest |= _by_id(slots)
+            _make_unique(slots, taken)
+            answered.append((Message("tool", []), slots))
+            settled.append(answered[-1][0])
+    for message, slots in answered:
+        message.parts = [slot.result or _missing(slot.call, context) for slot in slots]
     return settled
+
+
+@define(slots=True)
+class _Slot:
+    """A call and the place for its result."""
+
+    call: ToolCall
+    result: ToolResult | None = None
+
+
+def _by_id(slots: list[_Slot]) -> dict[str, list[_Slot]]:
+    found: dict[str, list[_Slot]] = {}
+    for slot in slots:
+        found.setdefault(slot.call.id, []).append(slot)
+    return found
+
+
+def _make_unique(slots: list[_Slot], taken: set[str]) -> None:
+    """Depends on what stands before only, so that a call keeps its id from turn to turn."""
+    for slot in slots:
+        id, number = slot.call.id, 1
+        while slot.call.id in taken:
+            number += 1
+            slot.call.id = f"{id}_{number}"
+        taken.add(slot.call.id)
+
+
+def _take_results(message: Message, latest: dict[str, list[_Slot]], context: Context) -> list[Message]:
+    """Puts the results where they belong; returns those that belong nowhere as user text."""
+    orphans: list[ToolResult] = []
+    for result in [part for part in message.parts if isinstance(part, ToolResult)]:
+        slots = latest.get(result.id)
+        if slots is None:
+            orphans.append(result)
+            continue
+        slot = next((slot for slot in slots if slot.result is None), slots[-1])
+        result.id, result.name = slot.call.id, result.name or slot.call.name
+        slot.result = result
+    if not orphans:
+        return []
+    context.note("a tool result without its call was sent as user text")
+    return [Message("user", [text for result in orphans for text in _as_text(result)])]
 
 
 def hoist(messages: list[Message]) -> tuple[list[Part], list[Message]]:
@@ -64,14 +114,9 @@ def join(messages: list[Message]) -> list[Message]:
     return joined
 
 
-def _result(call: ToolCall, results: dict[str, ToolResult], context: Context) -> ToolResult:
-    result = results.get(call.id)
-    if result is None:
-        context.note("a tool call without a result was given one that says so")
-        return ToolResult(call.id, call.name, [Text(INTERRUPTED)], is_error=True, kind=call.kind)
-    if not result.name:
-        result.name = call.name
-    return result
+def _missing(call: ToolCall, context: Context) -> ToolResult:
+    context.note("a tool call without a result was given one that says so")
+    return ToolResult(call.id, call.name, [Text(INTERRUPTED)], is_error=True, kind=call.kind)
 
 
 def _as_text(result: ToolResult) -> list[Part]:

@@ -20,7 +20,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.model", 1, {"attrs"}),
     ("ccproxy.stream", 1, set()),
     ("ccproxy.schema", 1, {"attrs"}),
-    ("ccproxy.turns", 1, set()),
+    ("ccproxy.turns", 1, {"attrs"}),
     ("ccproxy.media", 1, set()),
     ("ccproxy.reasoning", 1, set()),
     ("ccproxy.tables", 1, {"attrs"}),
@@ -33,7 +33,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     *[(f"ccproxy.protocols.{name}", 3, {"orjson", "attrs"}) for name in sorted(PROTOCOL_NAMES)],
     ("ccproxy.protocols", 4, set()),
     ("ccproxy.pump", 5, set()),
-    ("ccproxy.config", 5, {"attrs", "cattrs", "tomlkit"}),
+    ("ccproxy.config", 5, {"attrs"}),
     ("ccproxy.conversion", 6, {"attrs"}),
     ("ccproxy.actions", 6, {"attrs"}),
     ("ccproxy.exchange", 7, {"attrs"}),
@@ -44,7 +44,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.transport", 9, {"attrs"}),
     ("ccproxy.transport.on_asyncio", 10, {"uvloop", "attrs"}),
     ("ccproxy.transport.on_trio", 10, {"trio", "attrs"}),
-    ("ccproxy.cli", 12, {"attrs", "click", "rich", "httpx", "anyio", "tomlkit"}),
+    ("ccproxy.cli", 12, {"attrs", "click", "httpx", "anyio"}),
     ("ccproxy.__main__", 13, set()),
 ]
 

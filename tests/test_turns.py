@@ -48,6 +48,22 @@ def test_a_missing_result_says_so() -> None:
     assert noted.notes
 
 
+def test_ids_that_come_again_are_told_apart_by_their_place() -> None:
+    """Some upstreams begin at `call_0` with each answer."""
+    history = [calls("0"), results("0", text="first"), calls("0"), results("0", text="second"), calls("0", "0_2")]
+    settled = settle(history, context())
+    assert [ids_of(message) for message in settled if message.role == "tool"] == [["0"], ["0_2"], ["0_3", "0_2_2"]]
+    assert [part.id for part in settled[4].parts[1:]] == ["0_3", "0_2_2"]
+    assert settled[1].parts[0].parts == [Text("first_0")]
+    assert settled[3].parts[0].parts == [Text("second_0")]
+    assert settled[5].parts[0].parts == [Text(INTERRUPTED)]
+
+
+def test_calls_of_one_message_with_the_same_id_take_their_results_in_order() -> None:
+    settled = settle([calls("0", "0"), results("0", text="first"), results("0", text="second")], context())
+    assert settled[1].parts == [ToolResult("0", "f_0", [Text("first_0")]), ToolResult("0_2", "f_0", [Text("second_0")])]
+
+
 def test_a_result_without_its_call_becomes_user_text_in_its_place() -> None:
     noted = context()
     picture = Image(data="AA==")

@@ -87,7 +87,7 @@ class Writer:
             if shape == "joined" and written and written[-1]["role"] == role:
                 written[-1]["content"] = [*_as_blocks(written[-1]["content"]), *_as_blocks(content)]
             else:
-                written.append({**fields, "role": role, "content": content})
+                written.append({"role": role, "content": content, **fields})
         return written
 
     def foreign_messages(self, messages: list[Message]) -> list[Block]:
