@@ -1,9 +1,8 @@
-"""How commands say things: plain lines for pipes and logs, colour and tables where a person looks."""
+"""How commands say things: plain lines, and colour where a person looks."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -27,25 +26,10 @@ def fail(message: str, lines: Sequence[str] = (), advice: str = "") -> NoReturn:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows in columns, drawn by rich on a terminal."""
-    if sys.stdout.isatty():
-        _drawn(heads, rows)
-        return
+    """Rows in columns."""
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     for row in [heads, *rows]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _drawn(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(*heads, box=SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        drawn.add_row(*map(Text, row))
-    Console().print(drawn)
 
 
 def located(explicit: str | None) -> Path:

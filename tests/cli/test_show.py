@@ -15,17 +15,9 @@ def test_fail_says_what_is_wrong_and_what_to_do(capsys: pytest.CaptureFixture[st
     assert (out, err) == ("", "two problems\n  one\n  two\ncorrect them\n")
 
 
-def test_a_table_is_plain_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_has_columns(capsys: pytest.CaptureFixture[str]) -> None:
     show.table(("name", "answer"), [("a", "1"), ("longer", "")])
     assert capsys.readouterr().out == "name    answer\na       1\nlonger\n"
-
-
-def test_a_table_on_a_terminal_takes_brackets_as_they_are(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    show.table(("name", "answer"), [("a", "[red]1[/red]")])
-    assert "[red]1[/red]" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
