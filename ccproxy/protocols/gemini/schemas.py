@@ -78,7 +78,7 @@ def _schema(node: JSON, depth: int) -> JSON:
         return node
     made: dict[str, JSON] = {}
     for key, value in node.items():
-        name: str = _SNAKE.get(key, key)
+        name = _SNAKE.get(key) or key
         read = _KEYWORDS.get(name)
         made[name] = value if read is None else read(value, depth + 1)
     if made.get("type") == "type_unspecified":
