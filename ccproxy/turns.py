@@ -1,7 +1,9 @@
-"""A history as strict targets want it. Pure; used by writers when a request comes from another protocol.
+"""A history's calls and results. Pure.
 
-OpenAI, Claude and Gemini all demand that each tool call is answered at once, and only once; clients that cut, compact or
-cancel send histories that are not so. `settle` makes them so and invents nothing but a note that a result is missing.
+`Pairs` is for readers of protocols that may leave ids out: it says which result belongs to which call. `settle` is for
+writers when a request comes from another protocol. OpenAI, Claude and Gemini all demand that each tool call is answered at
+once, and only once; clients that cut, compact or cancel send histories that are not so. `settle` makes them so and invents
+nothing but a note that a result is missing.
 """
 
 from __future__ import annotations
@@ -103,15 +105,50 @@ def fold(message: Message) -> Message:
     return Message("user", parts)
 
 
-def join(messages: list[Message]) -> list[Message]:
-    """Neighbours of the same role as one message, for targets whose turns alternate."""
-    joined: list[Message] = []
-    for message in messages:
-        if joined and joined[-1].role == message.role:
-            joined[-1] = Message(message.role, [*joined[-1].parts, *message.parts])
+class Pairs:
+    """Ids for the calls and results of a history that may lack them, the same in every turn of a conversation.
+
+    A result belongs to the call of its id; where it has none, or one that no call has, to the first call of its name that
+    waits for one, or, where it says no name either, to the first of all. Calls of the latest turn come first: those that
+    stand before the user's words or before other results were given up.
+    """
+
+    def __init__(self) -> None:
+        self._turn = 0
+        self._over = False  # the next call is one of a new turn
+        self._waiting: list[tuple[int, str, str]] = []  # (turn, name, id) of the calls without a result
+        self._known: set[str] = set()
+        self._made: dict[str, int] = {}
+
+    def end_turn(self) -> None:
+        """The user speaks."""
+        self._over = True
+
+    def call(self, name: str, id: str) -> str:
+        """The id of a call."""
+        self._turn, self._over = self._turn + self._over, False
+        id = id or self._make(name)
+        self._known.add(id)
+        self._waiting.append((self._turn, name, id))
+        return id
+
+    def result(self, name: str, id: str) -> str:
+        """The id of a result; one without a call gets an id of its own."""
+        self._over = True
+        if id in self._known:
+            found = [one for one in self._waiting if one[2] == id]
         else:
-            joined.append(message)
-    return joined
+            found = [one for one in self._waiting if one[1] == name or not (name or id)]
+        if not found:
+            return id or self._make(name or "tool")
+        first = max(found, key=lambda one: one[0])
+        self._waiting.remove(first)
+        return first[2]
+
+    def _make(self, name: str) -> str:
+        number = self._made.get(name, 0)
+        self._made[name] = number + 1
+        return f"call_{name}_{number}"
 
 
 def _missing(call: ToolCall, context: Context) -> ToolResult:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from ccproxy.model import Context, Image, Message, Text, ToolCall, ToolResult
-from ccproxy.turns import INTERRUPTED, fold, hoist, join, settle
+from ccproxy.turns import INTERRUPTED, Pairs, fold, hoist, settle
 
 
 def context() -> Context:
@@ -95,9 +97,48 @@ def test_a_late_system_message_is_tagged_user_text() -> None:
     assert folded.parts == [Text("<system>\nbe kind\n</system>", cache={"type": "ephemeral"})]
 
 
-def test_neighbours_of_one_role_are_joined() -> None:
-    assert join([user("a"), user("b"), calls("1"), user("c")]) == [
-        Message("user", [Text("a"), Text("b")]),
-        calls("1"),
-        user("c"),
-    ]
+USER = ("user", "", "")
+
+
+def call(name: str, id: str = "") -> tuple[str, str, str]:
+    return ("call", name, id)
+
+
+def result(name: str = "", id: str = "") -> tuple[str, str, str]:
+    return ("result", name, id)
+
+
+@pytest.mark.parametrize(
+    ("history", "ids"),
+    [
+        ([call("f"), result("f")], "f_0 f_0"),
+        ([call("f"), call("f"), result("f"), result("f")], "f_0 f_1 f_0 f_1"),
+        ([call("f"), call("g"), result("g"), result("f")], "f_0 g_0 g_0 f_0"),
+        ([call("f"), call("g"), result(), result()], "f_0 g_0 f_0 g_0"),
+        ([call("f", "a"), call("f", "b"), result("f", "b"), result("f")], "a b b a"),
+        # the client made up ids for results, or changed those of the calls
+        ([call("f"), call("g"), result("g", "x"), result("f", "y")], "f_0 g_0 g_0 f_0"),
+        ([call("f", "a"), result("f", "other")], "a a"),
+        # ids that come again
+        ([call("f", "a"), call("f", "a"), result("f", "a"), result("f", "a")], "a a a a"),
+        ([call("f", "a"), call("f", "b"), result("f", "a"), result("f", "a"), result("f", "b")], "a b a a b"),
+        # without a call
+        ([result()], "tool_0"),
+        ([result("f", "x"), call("f"), result("f")], "x f_0 f_0"),
+        ([call("f"), result("g")], "f_0 g_0"),
+        ([call("f"), result("", "x")], "f_0 x"),
+        # calls that were given up
+        ([call("f"), USER, call("f"), result("f")], "f_0 f_1 f_1"),
+        ([call("f"), call("g"), result("g"), call("f"), result("f")], "f_0 g_0 g_0 f_1 f_1"),
+        ([call("f"), USER, result("f")], "f_0 f_0"),
+    ],
+)
+def test_results_find_their_calls(history: list[tuple[str, str, str]], ids: str) -> None:
+    pairs = Pairs()
+    found = []
+    for kind, name, id in history:
+        if kind == "user":
+            pairs.end_turn()
+        else:
+            found.append(getattr(pairs, kind)(name, id).removeprefix("call_"))
+    assert " ".join(found) == ids

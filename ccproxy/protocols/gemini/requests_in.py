@@ -50,6 +50,7 @@ from ccproxy.protocols.gemini.options import (
     text_,
 )
 from ccproxy.protocols.gemini.wire import NAME, either, read_signature, spelled
+from ccproxy.turns import Pairs
 
 _TOP = frozenset({"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "cachedContent"})
 _ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "tool", "tool": "tool"}
@@ -95,7 +96,7 @@ def _read_system(extras: Extras) -> list[Part]:
     rest = dict(object_(system, "systemInstruction"))
     parts = rest.pop("parts", None)
     extras.fields["systemInstruction"] = rest
-    pairs = _Pairs()
+    pairs = Pairs()
     return [
         part
         for number, raw in enumerate(_parts_of(parts, "systemInstruction.parts"))
@@ -107,36 +108,11 @@ def _read_system(extras: Extras) -> list[Part]:
 # Contents
 
 
-class _Pairs:
-    """Ids for calls and results that have none: paired by name and order, the same in every turn of a conversation."""
-
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self._waiting: list[tuple[str, str]] = []  # (name, id) of the calls without a result yet
-
-    def call(self, name: str, id: str) -> str:
-        made = id or self._made("call", name)
-        self._waiting.append((name, made))
-        return made
-
-    def result(self, name: str, id: str) -> tuple[str, str]:
-        """(id, name) of a result; a result without a call gets an id of its own."""
-        for number, (waiting, known) in enumerate(self._waiting):
-            if known == id if id else waiting == name:
-                del self._waiting[number]
-                return known, name or waiting
-        return id or self._made("result", name), name
-
-    def _made(self, kind: str, name: str) -> str:
-        count = self._counts[name] = self._counts.get(name, 0) + 1
-        return f"{kind}_{name}_{count}"
-
-
 def _read_contents(contents: JSON, extras: Extras) -> list[Message]:
     if isinstance(contents, dict):
         extras.shape = join_words(extras.shape, "contents:object")
         contents = [contents]
-    pairs = _Pairs()
+    pairs = Pairs()
     messages: list[Message] = []
     for number, content in enumerate(array(contents, "contents")):
         for message in _read_content(object_(content, f"contents[{number}]"), f"contents[{number}]", pairs):
@@ -158,13 +134,15 @@ def _continues(last: Message, message: Message) -> bool:
     return True
 
 
-def _read_content(content: dict[str, JSON], param: str, pairs: _Pairs) -> list[Message]:
+def _read_content(content: dict[str, JSON], param: str, pairs: Pairs) -> list[Message]:
     """One content as messages: results of tools are messages of their own in the model."""
     rest = dict(content)
     said = rest.get("role")
     role = _ROLES.get(said or "user") if said is None or isinstance(said, str) else None
     if role is None:
         raise RequestError(f"the role must be user or model, not {said!r}", param=f"{param}.role")
+    if role == "user":
+        pairs.end_turn()
     parts = rest.pop("parts", None)
     messages: list[Message] = []
     for number, raw in enumerate(_parts_of(parts, f"{param}.parts")):
@@ -198,6 +176,13 @@ def _mark_content(first: Message, rest: dict[str, JSON], said: JSON, parts: JSON
         first.extras = Extras(NAME, rest, words)
 
 
+def read_parts(content: JSON, param: str) -> list[Part]:
+    """The parts of a content that stands alone. Raises RequestError."""
+    pairs = Pairs()
+    raw = _parts_of(object_(content, param).get("parts"), f"{param}.parts")
+    return [part for number, one in enumerate(raw) for part in _read_part(one, f"{param}.parts[{number}]", False, pairs)]
+
+
 def _parts_of(parts: JSON, param: str) -> list[dict[str, JSON]]:
     if isinstance(parts, dict):
         parts = [parts]
@@ -208,7 +193,7 @@ def _parts_of(parts: JSON, param: str) -> list[dict[str, JSON]]:
 # Parts
 
 
-def _read_part(raw: dict[str, JSON], param: str, assistant: bool, pairs: _Pairs) -> list[Part]:
+def _read_part(raw: dict[str, JSON], param: str, assistant: bool, pairs: Pairs) -> list[Part]:
     """One part of the wire: the part, after a Reasoning when a signature stood on it. What is no known kind is opaque."""
     fields, shape = spelled(raw, _PART_KEYS)
     kind = next((key for key in _PART_READERS if fields.get(key) is not None), "")
@@ -240,11 +225,11 @@ def _read_thought(extras: Extras, param: str) -> Reasoning:
     return part
 
 
-def _read_text(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part:
+def _read_text(value: JSON, param: str, extras: Extras, pairs: Pairs) -> Part:
     return Text(text_(value, param))
 
 
-def _read_call(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part:
+def _read_call(value: JSON, param: str, extras: Extras, pairs: Pairs) -> Part:
     call = dict(object_(value, param))
     name = text_(call.pop("name", None), f"{param}.name")
     id = text_(call.pop("id", None) or "", f"{param}.id")
@@ -255,16 +240,16 @@ def _read_call(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part:
     return ToolCall(pairs.call(name, id), name, object_(arguments or {}, f"{param}.args"))
 
 
-def _read_result(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part:
+def _read_result(value: JSON, param: str, extras: Extras, pairs: Pairs) -> Part:
     raw = object_(value, param)
-    id = text_(raw.get("id") or "", f"{param}.id")
-    id, name = pairs.result(text_(raw.get("name") or "", f"{param}.name"), id)
+    name, said = text_(raw.get("name") or "", f"{param}.name"), text_(raw.get("id") or "", f"{param}.id")
+    id = pairs.result(name, said)
     parts, failed = result_parts(raw, param)
     extras.fields["functionResponse"] = raw
     return ToolResult(id, name, parts, is_error=failed)
 
 
-def _read_inline(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part:
+def _read_inline(value: JSON, param: str, extras: Extras, pairs: Pairs) -> Part:
     blob, shape = spelled(object_(value, param), _BLOB_KEYS)
     data = text_(blob.pop("data", None), f"{param}.data")
     part = _media_for(blob, param)
@@ -276,7 +261,7 @@ def _read_inline(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part
     return part
 
 
-def _read_file(value: JSON, param: str, extras: Extras, pairs: _Pairs) -> Part:
+def _read_file(value: JSON, param: str, extras: Extras, pairs: Pairs) -> Part:
     blob, shape = spelled(object_(value, param), _BLOB_KEYS)
     uri = text_(blob.pop("fileUri", None), f"{param}.fileUri")
     part = _media_for(blob, param)
@@ -299,7 +284,7 @@ def _keep_blob(extras: Extras, rest: dict[str, JSON], key: str, shape: str, *wor
         extras.fields[key] = rest
 
 
-_PART_READERS: dict[str, Callable[[JSON, str, Extras, _Pairs], Part]] = {
+_PART_READERS: dict[str, Callable[[JSON, str, Extras, Pairs], Part]] = {
     "functionCall": _read_call,
     "functionResponse": _read_result,
     "inlineData": _read_inline,
@@ -330,7 +315,7 @@ def result_parts(raw: dict[str, JSON], param: str) -> tuple[list[Any], bool]:
 def _result_media(raw: dict[str, JSON], param: str) -> Part:
     extras = Extras(NAME)
     if (blob := either(raw, "inlineData")) is not None:
-        return _read_inline(blob, f"{param}.inlineData", extras, _Pairs())
+        return _read_inline(blob, f"{param}.inlineData", extras, Pairs())
     if (blob := either(raw, "fileData")) is not None:
-        return _read_file(blob, f"{param}.fileData", extras, _Pairs())
+        return _read_file(blob, f"{param}.fileData", extras, Pairs())
     return marked(Opaque(NAME, raw))

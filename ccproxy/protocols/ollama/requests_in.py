@@ -5,8 +5,8 @@ Ollama has no place for many things that others have, and few spellings; what is
     newer clients   tool_calls[].id        tool_call_id of the result
     others          nothing                tool_name of the result, or not even that: the order decides
 
-`_Pairing` gives calls without an id one that is the same in every turn of the conversation, and each result the id of its
-call. What was not said is remembered in `extras.shape`, so that writing gives the same document again.
+`turns.Pairs` gives calls without an id one, and each result the id of its call. What was not said is remembered in
+`extras.shape`, so that writing gives the same document again.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from ccproxy.model import (
     ToolResult,
 )
 from ccproxy.protocols.base import Call
+from ccproxy.turns import Pairs
 
 NAME = "ollama"
 
@@ -102,79 +103,52 @@ def read_request(document: Fields, context: Context, call: Call) -> Request:
 # Messages
 
 
-class _Pairing:
-    """Gives calls and results their ids. `open`: the calls without a result yet, in order, as (id, name)."""
-
-    def __init__(self) -> None:
-        self.open: list[tuple[str, str]] = []
-        self._made: dict[str, int] = {}
-
-    def call(self, id: str, name: str) -> str:
-        id = id or self._next(name)
-        self.open.append((id, name))
-        return id
-
-    def result(self, id: str, name: str) -> str:
-        """By id; without one, the first open call of that name; without a name, the first open call."""
-        for number, (call_id, call_name) in enumerate(self.open):
-            if call_id == id if id else name in ("", call_name):
-                del self.open[number]
-                return call_id
-        return id or self._next(name or "tool")
-
-    def _next(self, name: str) -> str:
-        number = self._made.get(name, 0)
-        self._made[name] = number + 1
-        return f"call_{name}_{number}"
-
-
 def _messages(raw: list[JSON]) -> list[Message]:
-    pairing = _Pairing()
-    return [_message(one, f"messages[{number}]", pairing) for number, one in enumerate(raw)]
+    pairs = Pairs()
+    return [_message(one, f"messages[{number}]", pairs) for number, one in enumerate(raw)]
 
 
-def _message(raw: JSON, where: str, pairing: _Pairing) -> Message:
+def _message(raw: JSON, where: str, pairs: Pairs) -> Message:
     rest = dict(_want(raw, dict, where, "an object"))
     said = _want(rest.pop("role", None), str, f"{where}.role", f"one of {', '.join(ROLES)}")
     role = ROLES.get(said.lower())
     if role is None:
         raise RequestError(f"{where}.role is {said!r}; it must be one of {', '.join(ROLES)}", param=f"{where}.role")
-    parts = _PARTS[role](rest, where, pairing)
+    parts = _PARTS[role](rest, where, pairs)
     if said != role:
         rest["role"] = said
     shape = "" if "content" in raw else NO_CONTENT
     return Message(role, parts, extras=Extras(NAME, rest, shape) if rest or shape else None)
 
 
-def _plain_parts(rest: Fields, where: str, pairing: _Pairing) -> list[Part]:
+def _plain_parts(rest: Fields, where: str, pairs: Pairs) -> list[Part]:
     """Images first: Ollama's templates put them before the text."""
     text = _text(rest, "content", where)
     return [*_images(rest, where), *([Text(text)] if text else [])]
 
 
-def _user_parts(rest: Fields, where: str, pairing: _Pairing) -> list[Part]:
-    """When the user speaks again, calls that are still open were given up."""
-    pairing.open.clear()
-    return _plain_parts(rest, where, pairing)
+def _user_parts(rest: Fields, where: str, pairs: Pairs) -> list[Part]:
+    pairs.end_turn()
+    return _plain_parts(rest, where, pairs)
 
 
-def _assistant_parts(rest: Fields, where: str, pairing: _Pairing) -> list[Part]:
+def _assistant_parts(rest: Fields, where: str, pairs: Pairs) -> list[Part]:
     thought = _text(rest, "thinking", where)
     calls = [
-        _call(raw, f"{where}.tool_calls[{number}]", pairing)
+        _call(raw, f"{where}.tool_calls[{number}]", pairs)
         for number, raw in enumerate(_list(rest, "tool_calls", f"{where}.tool_calls"))
     ]
-    return [*([Reasoning(thought, origin=NAME)] if thought else []), *_plain_parts(rest, where, pairing), *calls]
+    return [*([Reasoning(thought, origin=NAME)] if thought else []), *_plain_parts(rest, where, pairs), *calls]
 
 
-def _tool_parts(rest: Fields, where: str, pairing: _Pairing) -> list[Part]:
+def _tool_parts(rest: Fields, where: str, pairs: Pairs) -> list[Part]:
     name = _text(rest, "tool_name", where)
     said = _text(rest, "tool_call_id", where)
-    id = pairing.result(said, name)
-    return [ToolResult(id, name, _plain_parts(rest, where, pairing), extras=None if said else Extras(NAME, shape=NO_ID))]
+    id = pairs.result(name, said)
+    return [ToolResult(id, name, _plain_parts(rest, where, pairs), extras=None if said else Extras(NAME, shape=NO_ID))]
 
 
-_PARTS: dict[Role, Callable[[Fields, str, _Pairing], list[Part]]] = {
+_PARTS: dict[Role, Callable[[Fields, str, Pairs], list[Part]]] = {
     "system": _plain_parts,
     "user": _user_parts,
     "assistant": _assistant_parts,
@@ -182,7 +156,7 @@ _PARTS: dict[Role, Callable[[Fields, str, _Pairing], list[Part]]] = {
 }
 
 
-def _call(raw: JSON, where: str, pairing: _Pairing) -> ToolCall:
+def _call(raw: JSON, where: str, pairs: Pairs) -> ToolCall:
     rest = dict(_want(raw, dict, where, "an object"))
     function = dict(_want(rest.get("function"), dict, f"{where}.function", "an object"))
     name = _want(function.pop("name", None), str, f"{where}.function.name", "a tool's name")
@@ -191,7 +165,7 @@ def _call(raw: JSON, where: str, pairing: _Pairing) -> ToolCall:
         arguments = _want({} if arguments is None else arguments, dict, f"{where}.function.arguments", "an object")
     rest["function"] = function
     said = _text(rest, "id", where)
-    return ToolCall(pairing.call(said, name), name, arguments, extras=Extras(NAME, rest, "" if said else NO_ID))
+    return ToolCall(pairs.call(name, said), name, arguments, extras=Extras(NAME, rest, "" if said else NO_ID))
 
 
 def _images(rest: Fields, where: str) -> list[Part]:

@@ -74,15 +74,15 @@ def test_everything_is_understood() -> None:
     assert text == Text("I look.")
     assert sign2 == Reasoning(signature="Y2FsbA==", origin="gemini")
     assert (call.id, call.arguments) == ("w1", {"city": "Oslo", "id": 98765432109876543210})
-    assert (bergen.id, now.id) == ("call_weather_1", "call_now_1")
+    assert (bergen.id, now.id) == ("call_weather_0", "call_now_0")
     assert isinstance(code, Opaque)
     assert "thoughtSignature" in code.raw
     rain, error, hour = request.messages[2].parts
     assert (rain.id, rain.parts, rain.is_error) == ("w1", [Text("rain")], False)
-    assert (error.id, error.parts, error.is_error) == ("call_weather_1", [Text("no such town")], True)
-    assert (hour.id, hour.parts[0]) == ("call_now_1", Text('{"hour":9}'))
+    assert (error.id, error.parts, error.is_error) == ("call_weather_0", [Text("no such town")], True)
+    assert (hour.id, hour.parts[0]) == ("call_now_0", Text('{"hour":9}'))
     assert hour.parts[1].data == "/9j/4A=="
-    assert request.messages[6].parts[0].id == "result_lost_1"
+    assert request.messages[6].parts[0].id == "call_lost_0"
 
 
 def test_the_rest_is_understood() -> None:
@@ -217,7 +217,7 @@ def test_the_same_ids_in_every_turn() -> None:
     once = read(contents(*turn))
     twice = read({"contents": [*contents(*turn)["contents"], {"role": "user", "parts": [{"text": "go on"}]}]})
     ids = [[part.id for part in one.messages[1].parts if isinstance(part, ToolCall)] for one in (once, twice)]
-    assert ids == [["call_f_1", "call_f_2"]] * 2
+    assert ids == [["call_f_0", "call_f_1"]] * 2
 
 
 def test_results_without_ids_pair_by_name_and_order() -> None:

@@ -144,7 +144,6 @@ def result(text: str, name: str = "", id: str = "") -> dict[str, Any]:
         ),
         ([called(("", "f"), ("", "g")), result("1"), result("2")], ["call_f_0", "call_g_0", "call_f_0", "call_g_0"]),
         ([called(("a", "f"), ("b", "f")), result("2", "f", "b"), result("1", "f")], ["a", "b", "b", "a"]),
-        ([called(("a", "f")), result("1", "f", "other")], ["a", "other"]),
         ([called(("", "f")), result("1", "g")], ["call_f_0", "call_g_0"]),
         ([result("1")], ["call_tool_0"]),
         (
