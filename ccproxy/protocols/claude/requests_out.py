@@ -177,6 +177,8 @@ def _temperature(sampling: Sampling, thinks: bool, target: Target, context: Cont
     if thinks or (version is not None and version >= _FIXED):
         context.note("temperature was left out: the model takes none, or none with thinking on")
         return None
+    if not 0 <= value <= 1:
+        context.note(f"temperature {value} was brought into the range of the {NAME} protocol")
     return min(max(value, 0), 1)
 
 
@@ -206,6 +208,8 @@ def _foreign_sampling(sampling: Sampling, thinks: bool, target: Target, context:
 def _write_foreign(request: Request, target: Target, context: Context) -> Block:
     if request.choices is not None and request.choices > 1:
         raise Unsupported("n", NAME)
+    if request.previous_id:
+        raise Unsupported("previous_response_id", NAME, "it keeps no earlier answers")
     writer = Writer(context, own=False)
     leading, messages = turns.hoist(request.messages)
     sampling = _with_defaults(request.sampling, target)
