@@ -144,6 +144,12 @@ class Calls:
         """Whether every open call could end here."""
         return all(call.ended or call.custom or is_complete(call.whole()) for call in self._calls)
 
+    def cut(self) -> bool:
+        """Whether an open call stopped within its arguments."""
+        return any(
+            call.length and not call.ended and not call.custom and not is_complete(call.whole()) for call in self._calls
+        )
+
     def end(self) -> None:
         """Ends every call; one that never had a name but has arguments is named now."""
         for call in self._calls:

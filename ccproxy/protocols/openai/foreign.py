@@ -173,7 +173,7 @@ def _reasoning(options: ReasoningOptions | None, target: Target, context: Contex
     """As reasoning_effort. Merely switched off is what servers do by themselves, and not all know the word none."""
     if options is None:
         return None
-    effort = reasoning.effort_of(options)
+    effort = reasoning.effort_to_send(options)
     if effort is None:
         return None
     if effort == "none" and options.effort != "none" and "thinking" not in target.abilities:
@@ -249,6 +249,8 @@ class _Messages:
         for result in parts:
             if not isinstance(result, ToolResult):
                 continue
+            if result.is_error:
+                self._context.note(f"the error mark of a tool result has no place in the {NAME} protocol and was left out")
             found = [self._media(part) for part in result.parts if isinstance(part, Media)]
             words = self._words([part for part in result.parts if not isinstance(part, Media)], "\n")
             pictures = [part for part in found if not isinstance(part, Text)]

@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from ccproxy import media
 from ccproxy.codec import jsontext
-from ccproxy.errors import Broken, Malformed
+from ccproxy.errors import Broken, Malformed, UpstreamError
 from ccproxy.model import JSON, Audio, Citation, Context, Image
 from ccproxy.protocols.openai.calls import Calls
 from ccproxy.protocols.openai.terms import (
@@ -101,12 +101,12 @@ class AnswerReader:
             self.end()
 
     def end(self) -> None:
-        """[DONE], or the end of a whole answer."""
+        """[DONE], or the end of a whole answer. Gateways send [DONE] behind a cut stream too."""
         if self.done:
             return
         self.done = True
-        if not self._started:
-            self._sink.error(Broken(EMPTY))
+        if not self._started or (self._finish is None and self._calls.cut()):
+            self._sink.error(Broken(CUT if self._started else EMPTY))
             return
         self._close_audio()
         self._calls.end()
@@ -114,7 +114,10 @@ class AnswerReader:
             self._sink.usage(usage_in(self._counts))
         word, called = self._finish or "", self._calls.seen
         reason, stopped_at = finish_in(word, called=called, refused=self._refused, stopped_at=self._stopped_at)
-        self._sink.finish(reason, stopped_at)
+        if reason == "error":
+            self._sink.error(UpstreamError(f"the upstream ended its answer with {word!r}"))
+        else:
+            self._sink.finish(reason, stopped_at)
 
     def cut(self) -> None:
         """Fine after a finish_reason; else only where nothing can be missing (DESIGN 5). Raises Broken otherwise."""

@@ -226,6 +226,13 @@ def test_results_are_settled_and_pictures_follow_them_all() -> None:
     ]
 
 
+def test_the_error_mark_of_a_result_is_noted() -> None:
+    failed = Message("tool", [ToolResult("c", "f", [Text("no such file")], is_error=True)])
+    document, notes = written(asking(USER, CALLED, failed))
+    assert document["messages"][-1]["content"] == "no such file"
+    assert [note.split(" has ")[0] for note in notes] == ["the error mark of a tool result"]
+
+
 def test_an_empty_result_has_content() -> None:
     assert messages_of(USER, CALLED, Message("tool", [ToolResult("c", "f", [])]))[2]["content"] == ""
 
@@ -360,7 +367,9 @@ def test_what_only_vendors_take() -> None:
         (ReasoningOptions(budget=1_024), "low"),
         (ReasoningOptions(effort="none"), "none"),
         (ReasoningOptions(enabled=False), None),
-        (ReasoningOptions(enabled=True), None),
+        (ReasoningOptions(enabled=True), "medium"),
+        (ReasoningOptions(enabled=True, adaptive=True), None),
+        (ReasoningOptions(enabled=True, budget=-1), None),
         (ReasoningOptions(adaptive=True), None),
         (None, None),
     ],

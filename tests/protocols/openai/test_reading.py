@@ -70,6 +70,14 @@ def test_a_message_beside_deltas_repeats_them() -> None:
     assert told(stream_of(both, alone, "[DONE]"))[1:] == [("text", "a"), STOP]
 
 
+@pytest.mark.parametrize("word", ["error", "abort", "insufficient_system_resource"])
+def test_an_answer_that_ended_as_failed_is_an_error(word: str) -> None:
+    """For every client, not only for those whose protocol knows such an end."""
+    *_, usage, error = told(stream_of(chunk({"content": "a"}), chunk({}, word, usage={"prompt_tokens": 3}), "[DONE]"))
+    assert (usage[0], error[0], error[1].status) == ("usage", "error", 502)
+    assert word in error[1].message
+
+
 def test_only_choice_0_is_read() -> None:
     other = {"choices": [{"index": 1, "delta": {"content": "b"}, "finish_reason": "length"}]}
     assert told_of({"content": "a"}, other) == [("text", "a"), STOP]

@@ -93,6 +93,9 @@ def test_a_clean_end_without_done(chunks: list[Any]) -> None:
         pytest.param(["[DONE]"], id="only-done"),
         pytest.param([chunk({"role": "assistant", "content": ""})], id="only-role"),
         pytest.param([chunk(call_piece(index=0, id="c", function={"name": "f", "arguments": '{"a":'}))], id="cut-call"),
+        pytest.param(
+            [chunk(call_piece(index=0, id="c", function={"name": "f", "arguments": '{"a":'})), "[DONE]"], id="cut-done"
+        ),
         pytest.param([chunk(call_piece(index=0, id="c", function={"name": "f", "arguments": ""}))], id="named-only"),
     ],
 )
