@@ -32,6 +32,13 @@ def effort_of(options: ReasoningOptions) -> Effort | None:
     return "low" if options.budget <= 4_096 else "medium" if options.budget <= 16_384 else "high"
 
 
+def effort_to_send(options: ReasoningOptions) -> Effort | None:
+    """The effort for models that think only when told how hard: merely "on" is medium, as OpenRouter reads it ("Reasoning
+    tokens", `enabled`). How hard an adaptive one thinks is the model's own choice, so nothing is said."""
+    merely_on = options.enabled and not options.adaptive and options.budget is None
+    return effort_of(options) or ("medium" if merely_on else None)
+
+
 def budget_of(options: ReasoningOptions) -> int | None:
     """The token budget asked for; 0 is off; None when nothing was said that tells one."""
     if options.enabled is False or options.effort == "none":

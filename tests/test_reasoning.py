@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ccproxy.model import ReasoningOptions
-from ccproxy.reasoning import BUDGETS, budget_of, effort_of, nearest_effort
+from ccproxy.reasoning import BUDGETS, budget_of, effort_of, effort_to_send, nearest_effort
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,22 @@ from ccproxy.reasoning import BUDGETS, budget_of, effort_of, nearest_effort
 def test_efforts_and_budgets_become_each_other(options: ReasoningOptions, effort: str | None, budget: int | None) -> None:
     assert effort_of(options) == effort
     assert budget_of(options) == budget
+
+
+@pytest.mark.parametrize(
+    ("options", "effort"),
+    [
+        (ReasoningOptions(), None),
+        (ReasoningOptions(enabled=True), "medium"),
+        (ReasoningOptions(enabled=True, effort="low"), "low"),
+        (ReasoningOptions(enabled=True, budget=1_024), "low"),
+        (ReasoningOptions(enabled=True, budget=-1), None),
+        (ReasoningOptions(enabled=True, adaptive=True), None),
+        (ReasoningOptions(enabled=False), "none"),
+    ],
+)
+def test_merely_on_is_an_effort_for_models_that_wait_for_one(options: ReasoningOptions, effort: str | None) -> None:
+    assert effort_to_send(options) == effort
 
 
 def test_each_efforts_budget_rises() -> None:

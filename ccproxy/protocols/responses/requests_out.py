@@ -28,7 +28,7 @@ from ccproxy.protocols.base import fit
 from ccproxy.protocols.responses.items_out import ILLEGAL, LIMIT, Item, Scope, write_items
 from ccproxy.protocols.responses.requests_in import NAMESPACE
 from ccproxy.protocols.responses.terms import NAME, own_fields, own_shape
-from ccproxy.reasoning import effort_of
+from ccproxy.reasoning import effort_to_send
 from ccproxy.schema import Dialect, clean
 from ccproxy.turns import hoist, settle
 
@@ -242,7 +242,7 @@ def _reasoning(options: ReasoningOptions | None, own: bool) -> dict[str, JSON]:
     if options is None:
         return {}
     found: Item = dict(own_fields(options.extras))
-    effort = options.effort if own else effort_of(options)
+    effort = options.effort if own else effort_to_send(options)
     if effort is not None:
         found["effort"] = effort
     summary = options.summary if own else _summary(options)

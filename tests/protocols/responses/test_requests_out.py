@@ -247,6 +247,7 @@ def test_a_short_user_id() -> None:
     [
         (ReasoningOptions(effort="high"), {"effort": "high"}, True),
         (ReasoningOptions(enabled=True, budget=31_999), {"effort": "high", "summary": "auto"}, True),
+        (ReasoningOptions(enabled=True), {"effort": "medium", "summary": "auto"}, True),
         (ReasoningOptions(adaptive=True), {"summary": "auto"}, True),
         (ReasoningOptions(adaptive=True, summary="omitted"), None, True),
         (ReasoningOptions(effort="low", summary="summarized"), {"effort": "low", "summary": "auto"}, True),
