@@ -42,6 +42,8 @@ PACE = 0.04
 """Seconds between two words: about as fast as people read along."""
 
 _WORD = re.compile(r"\s*\S+(?:\s+$)?")
+_QUOTED = re.compile(r"(?<!\w)[\"'`]([^\"'`]+)[\"'`](?!\w)")
+"""The `'` of "what's" opens nothing."""
 _ASKS_FOR_CALL = re.compile(r"\b(tools?|call|use|function|weather|look|search|read|run)\b", re.IGNORECASE)
 
 Step = Callable[[Sink], None]
@@ -236,7 +238,7 @@ def _example(schema: JSON, said: str) -> JSON:
     allowed = schema.get("enum")
     if isinstance(allowed, list) and allowed:
         return allowed[0]
-    quoted = re.findall(r"[\"'`]([^\"'`]+)[\"'`]", said)
+    quoted = _QUOTED.findall(said)
     kind = schema.get("type")
     return _EXAMPLES.get(kind, quoted[-1] if quoted else said) if isinstance(kind, str) else said
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -65,6 +67,120 @@ def test_every_printed_request_streams_an_answer(title: str, printed: list[str])
     pieces = [piece for document in documents(answer.stdout) for piece in SPOKEN[title](document) if piece]
     assert "".join(pieces).endswith(SAID)
     assert len(pieces) > 5
+
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+ASKED = "What's the weather in 'Paris'? Call the tool."
+CHAT_TOOL = {"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}
+ARGUMENTS = json.dumps({"city": "Paris"})
+CHAT_CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": ARGUMENTS}}
+OLLAMA_CALL = {"function": {"name": "weather", "arguments": {"city": "Paris"}}}
+RESULT = "sunny, 21 C"
+
+
+def user(text: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text}]
+
+
+def turns(text: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "parts": [{"text": text}]}]
+
+
+GEMINI = "/v1beta/models/demo:generateContent"
+REQUESTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    # path, and the requests that ask for a thought, ask for a call, and hand in the call's result
+    "openai": (
+        "/v1/chat/completions",
+        [
+            {"messages": user("hi"), "reasoning_effort": "low"},
+            {"messages": user(ASKED), "tools": [CHAT_TOOL]},
+            {
+                "messages": [
+                    *user(ASKED),
+                    {"role": "assistant", "content": None, "tool_calls": [CHAT_CALL]},
+                    {"role": "tool", "tool_call_id": "c1", "content": RESULT},
+                ]
+            },
+        ],
+    ),
+    "responses": (
+        "/v1/responses",
+        [
+            {"input": "hi", "reasoning": {"effort": "low", "summary": "auto"}},
+            {"input": ASKED, "tools": [{"type": "function", "name": "weather", "parameters": SCHEMA}]},
+            {
+                "input": [
+                    *user(ASKED),
+                    {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": ARGUMENTS},
+                    {"type": "function_call_output", "call_id": "c1", "output": RESULT},
+                ]
+            },
+        ],
+    ),
+    "claude": (
+        "/v1/messages",
+        [
+            {"messages": user("hi"), "thinking": {"type": "enabled", "budget_tokens": 1024}},
+            {"messages": user(ASKED), "tools": [{"name": "weather", "input_schema": SCHEMA}]},
+            {
+                "messages": [
+                    *user(ASKED),
+                    {
+                        "role": "assistant",
+                        "content": [{"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Paris"}}],
+                    },
+                    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": RESULT}]},
+                ]
+            },
+        ],
+    ),
+    "gemini": (
+        GEMINI,
+        [
+            {
+                "contents": turns("hi"),
+                "generationConfig": {"thinkingConfig": {"includeThoughts": True, "thinkingBudget": 1024}},
+            },
+            {
+                "contents": turns(ASKED),
+                "tools": [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": SCHEMA}]}],
+            },
+            {
+                "contents": [
+                    *turns(ASKED),
+                    {"role": "model", "parts": [{"functionCall": {"name": "weather", "args": {"city": "Paris"}}}]},
+                    {"role": "user", "parts": [{"functionResponse": {"name": "weather", "response": {"output": RESULT}}}]},
+                ]
+            },
+        ],
+    ),
+    "ollama": (
+        "/api/chat",
+        [
+            {"messages": user("hi"), "think": True},
+            {"messages": user(ASKED), "tools": [CHAT_TOOL]},
+            {
+                "messages": [
+                    *user(ASKED),
+                    {"role": "assistant", "content": "", "tool_calls": [OLLAMA_CALL]},
+                    {"role": "tool", "tool_name": "weather", "content": RESULT},
+                ]
+            },
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("protocol", REQUESTS)
+def test_it_thinks_calls_a_tool_and_reads_the_result_in_every_protocol(protocol: str, printed: list[str]) -> None:
+    path, requests = REQUESTS[protocol]
+    url = printed[0].partition("listens on ")[2].partition(";")[0] + path
+    about = {} if path == GEMINI else {"model": "demo", "stream": False, "max_tokens": 2000}
+    answers = [httpx.post(url, json=about | request, trust_env=False).text for request in requests]
+    assert "They want to see me think" in answers[0]
+    assert "weather" in answers[1]
+    assert re.search(r'\\?"city\\?": ?\\?"Paris\\?"', answers[1])
+    assert f"The tool says: {RESULT}" in answers[2]
 
 
 def test_it_says_what_it_is_and_where(printed: list[str]) -> None:
