@@ -264,6 +264,9 @@ class Errand:
 
     def connected(self, connection: UpstreamConnection) -> None:
         self._stop_connecting = None
+        if self._over:  # the attempt was stopped when its socket stood already
+            connection.wire.abort()
+            return
         self._ask(connection)
 
     def received(self, data: bytes) -> None:
@@ -287,13 +290,13 @@ class Errand:
         if self.silent and connection is not None and connection.used:
             self._connect()
             return
+        asker = self._asker
         try:
             self._judge_end(error)
+            self._complete()
         except CcproxyError as failure:
             self._fail(failure)
-        else:
-            self._complete()
-        self._asker.flush()
+        asker.flush()
 
     # Steps
 

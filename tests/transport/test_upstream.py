@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
@@ -174,6 +175,15 @@ def test_a_body_until_close_ends_with_a_clean_close_only() -> None:
         assert told.names == ["head", "data", last]
 
 
+def test_a_coded_body_until_close_that_is_cut_is_a_failure() -> None:
+    _, told, peer, _ = asked(World())
+    coded = gzip.compress(b"hello")
+    peer.received(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n" + coded[:-4])
+    peer.eof()
+    assert told.names[-1] == "failed"
+    assert isinstance(told.calls[-1][1], Malformed)
+
+
 def test_unreachable_is_told() -> None:
     world, told = World(), Told()
     Errand(dial(), told, world.upstreams)
@@ -292,6 +302,14 @@ def test_abort_while_connecting_stops_the_attempt() -> None:
     Errand(dial(), told, world.upstreams).abort()
     assert world.attempts[0].stopped
     assert told.calls == []
+
+
+def test_a_connection_that_stands_after_the_abort_is_not_asked() -> None:
+    world = World()
+    errand = Errand(dial(), Told(), world.upstreams)
+    errand.abort()
+    _, wire = world.upstream()
+    assert (wire.writes, wire.calls) == ([], ["abort"])
 
 
 @pytest.mark.parametrize("sent", [b"", CHUNKED, CHUNKED + b"5\r\nhel"])
