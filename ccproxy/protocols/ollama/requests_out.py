@@ -94,8 +94,6 @@ def _refuse_or_note(request: Request, context: Context) -> None:
     """What others say on the whole request and Ollama has no place for."""
     if (request.choices or 1) > 1:
         raise Unsupported("n", NAME, "it gives one answer a request")
-    if request.previous_id:
-        raise Unsupported("previous_id", NAME, "it keeps no earlier answers")
     unplaced = {
         "parallel_tool_calls": request.parallel_tool_calls is False,
         "logprobs": request.logprobs is not None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from ccproxy.errors import RequestError
+from ccproxy.errors import NotFound, RequestError, Unsupported
 from ccproxy.model import (
     JSON,
     Context,
@@ -51,8 +51,11 @@ def peek(document: dict[str, JSON], context: Context, call: Call) -> None:
 
 
 def read_request(document: dict[str, JSON], context: Context, call: Call) -> Request:
-    """See `ccproxy.protocols.base.Chat`. Keeps what the response repeats in `context.echo`. Raises RequestError."""
+    """See `ccproxy.protocols.base.Chat`. Keeps what the response repeats in `context.echo`. Raises RequestError, NotFound for
+    an earlier response that the upstream cannot know."""
     peek(document, context, call)
+    if context.upstream != NAME:
+        _refuse_unkept(document, context)
     context.echo = echo_of(document)
     body = Fields(document, "")
     if body.rest.get("stream") is True:
@@ -81,6 +84,17 @@ def read_request(document: dict[str, JSON], context: Context, call: Call) -> Req
         request.system = [Text(body.string("instructions"))]
     context.tools = {tool.name: tool for tool in request.tools if isinstance(tool, Tool)}
     return request
+
+
+def _refuse_unkept(document: dict[str, JSON], context: Context) -> None:
+    """What stands for input and is kept by this protocol's upstreams only: without it the model would be asked something
+    else."""
+    if previous := document.get("previous_response_id"):
+        text = f"the earlier response {previous!r} is not kept here; send the whole conversation as input"
+        raise NotFound(text, code="previous_response_not_found", param="previous_response_id")
+    for key in ("prompt", "conversation"):
+        if document.get(key):
+            raise Unsupported(key, context.upstream, "it stands for input that only its own upstream keeps")
 
 
 def _read_input(body: Fields) -> tuple[list[Message], str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ccproxy.errors import RequestError
+from ccproxy.errors import NotFound, RequestError, Unsupported
 from ccproxy.model import (
     Context,
     Extras,
@@ -32,7 +32,7 @@ DOCUMENTS = {path.stem: json.loads(path.read_text()) for path in sorted(DATA.glo
 
 
 def read(more: dict[str, Any] | None = None, of: Context | None = None) -> Request:
-    return read_request({"model": "m", "input": "Hi"} | (more or {}), of or context(), Call())
+    return read_request({"model": "m", "input": "Hi"} | (more or {}), of or context(upstream="responses"), Call())
 
 
 def test_the_smallest_request() -> None:
@@ -201,11 +201,24 @@ def test_what_is_wrong_is_named(more: dict[str, Any], param: str) -> None:
 @pytest.mark.parametrize("stand_in", ["previous_response_id", "conversation", "prompt"])
 def test_input_may_stand_elsewhere(stand_in: str) -> None:
     given: dict[str, Any] = {"model": "m", stand_in: "id"}
-    assert read_request(given, context(), Call()).messages == []
+    assert read_request(given, context(upstream="responses"), Call()).messages == []
+
+
+@pytest.mark.parametrize(
+    ("key", "error", "status"),
+    [("previous_response_id", NotFound, 404), ("conversation", Unsupported, 400), ("prompt", Unsupported, 400)],
+)
+def test_what_only_its_own_upstream_keeps_is_refused_elsewhere(key: str, error: type[RequestError], status: int) -> None:
+    """Without the earlier turns, another upstream would answer to something else."""
+    elsewhere = context(upstream="claude")
+    assert read({key: None}, elsewhere).messages
+    with pytest.raises(error) as caught:
+        read({key: "kept_1"}, elsewhere)
+    assert (caught.value.param, caught.value.status) == (key, status)
 
 
 def test_a_prompt_may_name_the_model() -> None:
-    assert read_request({"prompt": {"id": "pmpt_1"}}, context(), Call()).model == ""
+    assert read_request({"prompt": {"id": "pmpt_1"}}, context(upstream="responses"), Call()).model == ""
 
 
 @pytest.mark.parametrize(
