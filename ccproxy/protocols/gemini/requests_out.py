@@ -45,10 +45,18 @@ _CONTAINERS = ("systemInstruction", "toolConfig", "generationConfig")
 
 
 def path(target: Target, stream: bool, shape: str = "") -> str:
-    """See `base.Chat`. A model may be given with its resource's kind (`tunedModels/x`)."""
-    model = target.model if target.model.startswith(_RESOURCES) else f"models/{target.model}"
-    action = "streamGenerateContent?alt=sse" if stream else "generateContent"
-    return f"/v1beta/{quote(model, safe='/:@')}:{action}"
+    """See `base.Operation`."""
+    return action_path(target, "streamGenerateContent?alt=sse" if stream else "generateContent")
+
+
+def action_path(target: Target, action: str) -> str:
+    """The path of an action of the model."""
+    return f"/v1beta/{quote(resource(target.model), safe='/:@')}:{action}"
+
+
+def resource(model: str) -> str:
+    """`models/x`. A model may be given with its resource's kind (`tunedModels/x`)."""
+    return model if model.startswith(_RESOURCES) else f"models/{model}"
 
 
 def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
