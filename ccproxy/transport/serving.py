@@ -366,22 +366,27 @@ class ClientConnection:
             if self._decoder is not None:
                 self._decoder.finish()
         except CcproxyError as error:
-            self._take = None
-            self._deadline = math.inf
+            self._end_body(body)
             driver.body_failed(_of_the_client(error))
             return
-        self._held = body.rest + self._held
-        self._take = None
-        self._deadline = math.inf
+        self._end_body(body)
         whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
         driver.body(whole)
 
+    def _end_body(self, body: BodyReader) -> None:
+        """No more of it is wanted; what came behind it is the next request's."""
+        self._held, body.rest = body.rest + self._held, b""
+        self._take = None
+        self._deadline = math.inf
+
     def _collect(self, slices: list[bytes]) -> None:
-        for piece in slices:
-            decoded = piece if self._decoder is None else self._decoder.feed(piece)
-            self._size += len(decoded)
-            self._parts.append(decoded)
+        """One part for each read: a body of tiny chunks must not take many times its bytes."""
+        if slices:
+            data = slices[0] if len(slices) == 1 else b"".join(slices)
+            data = data if self._decoder is None else self._decoder.feed(data)
+            self._size += len(data)
+            self._parts.append(data)
         if self._size > self._max_body:
             raise self._too_large()
 

@@ -210,6 +210,15 @@ def test_bodies_that_fail(request_bytes: bytes, kind: type[Exception]) -> None:
 # Time
 
 
+def test_what_follows_a_body_that_fails_has_its_turn() -> None:
+    failing, next_one = replying(), replying()
+    coded = get("/x", "content-encoding: gzip", "content-length: 4", method="POST") + b"nope"
+    _, wire = world_with(failing, next_one).client(coded + post("/y", b"hello"))
+    assert failing.calls[-1][0] == "body_failed"
+    assert next_one.calls[-1] == ("body", b"hello")
+    assert wire.writes[-1] == REPLIED
+
+
 def test_a_head_that_trickles_is_cut_off() -> None:
     world = world_with(head_seconds=10)
     connection, wire = world.client()
