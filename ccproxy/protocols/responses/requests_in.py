@@ -51,8 +51,8 @@ def peek(document: dict[str, JSON], context: Context, call: Call) -> None:
 
 
 def read_request(document: dict[str, JSON], context: Context, call: Call) -> Request:
-    """See `ccproxy.protocols.base.Chat`. Keeps what the response repeats in `context.echo`. Raises RequestError, NotFound for
-    an earlier response that the upstream cannot know."""
+    """See `ccproxy.protocols.base.Chat`. Keeps what the response repeats in `context.echo`. Raises RequestError, which
+    NotFound is for an earlier response that the upstream cannot know."""
     peek(document, context, call)
     if context.upstream != NAME:
         _refuse_unkept(document, context)
