@@ -23,7 +23,7 @@ _SPACE = b" \t\r\n"
 class JSONArrayReader:
     """See `ccproxy.codec` for the contract. Outcomes: payloads, need more (an empty list), Malformed."""
 
-    __slots__ = ("_buffer", "_depth", "_element", "_in_string", "_limit", "_scanned")
+    __slots__ = ("_buffer", "_depth", "_element", "_in_string", "_limit", "_scanned", "_trailing")
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._buffer = bytearray()
@@ -32,6 +32,7 @@ class JSONArrayReader:
         self._depth = 0  # 0: before the array; 1: in it; -1: after it
         self._in_string = False
         self._limit = limit
+        self._trailing = False  # bytes follow the array; said once the elements before them have been handed out
 
     @property
     def pending(self) -> int:
@@ -41,12 +42,13 @@ class JSONArrayReader:
         return f"<JSONArrayReader depth={self._depth} pending={self.pending}>"
 
     def feed(self, data: bytes) -> list[bytes]:
+        self._refuse_trailing()
         self._buffer += data
         found: list[bytes] = []
         while self._depth >= 0 and (self._skip_string() if self._in_string else self._step(found)):
             pass
         if self._depth < 0:
-            self._end()
+            self._end(found)
         del self._buffer[: self._element]
         self._scanned -= self._element
         self._element = 0
@@ -55,6 +57,7 @@ class JSONArrayReader:
         return found
 
     def eof(self) -> list[bytes]:
+        self._refuse_trailing()
         if self._depth > 0 or (self._depth == 0 and self._buffer.strip()):
             raise Malformed("the streamed array stops before its end")
         return []
@@ -110,7 +113,12 @@ class JSONArrayReader:
         if element:
             found.append(element)
 
-    def _end(self) -> None:
-        if self._buffer[self._element :].strip(_SPACE):
-            raise Malformed("bytes follow the streamed array")
+    def _end(self, found: list[bytes]) -> None:
+        self._trailing = bool(self._buffer[self._element :].strip(_SPACE))
         self._element = self._scanned = len(self._buffer)
+        if not found:
+            self._refuse_trailing()
+
+    def _refuse_trailing(self) -> None:
+        if self._trailing:
+            raise Malformed("bytes follow the streamed array")

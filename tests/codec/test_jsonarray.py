@@ -41,6 +41,15 @@ def test_what_is_no_array_is_malformed_at_any_cut(stream: bytes) -> None:
             read(pieces)
 
 
+def test_elements_before_trailing_bytes_are_not_lost() -> None:
+    reader = JSONArrayReader()
+    assert reader.feed(b"[1,2] x") == [b"1", b"2"]
+    with pytest.raises(Malformed, match="follow"):
+        reader.feed(b"")
+    with pytest.raises(Malformed, match="follow"):
+        reader.eof()
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

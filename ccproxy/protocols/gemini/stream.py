@@ -61,13 +61,12 @@ def _load(payload: bytes) -> JSON:
 class Decoder(base.Decoder):
     """See `base.Decoder`. `finish` waits for the end of the body, because usage may follow the finish reason."""
 
-    __slots__ = ("_chunks", "_head", "_reader")
+    __slots__ = ("_chunks", "_reader")
 
     def __init__(self, context: Context, sink: Sink) -> None:
         super().__init__(context, sink)
         self._chunks = ChunkReader(context, sink)
         self._reader: base.Reader | None = None
-        self._head = b""  # blanks before the first byte that tells the framing
 
     def __repr__(self) -> str:
         return f"<Decoder {self._reader!r} {self._chunks!r}>"
@@ -91,16 +90,17 @@ class Decoder(base.Decoder):
 
     def _begin(self, data: bytes) -> bytes:
         """Picks the reader by the first byte that is no blank; returns what it is to be fed."""
-        self._head += data
-        text = self._head.lstrip(_BLANK)
+        text = data.lstrip(_BLANK)
         if not text:
             return b""
         self._reader = JSONArrayReader() if text[:1] == b"[" else SSEReader()
         return text
 
     def _last(self) -> list[bytes]:
-        """What the end of the body completes. An array that lacks its end is a cut stream, unless the model had ended."""
+        """What the end of the body completes. An array that lacks its end is a cut stream, unless the model had ended; bytes
+        behind its end are none the more welcome for having come in the last read."""
         assert self._reader is not None
+        self._reader.feed(b"")
         try:
             return self._reader.eof()
         except Malformed as error:

@@ -202,7 +202,8 @@ class AnswerReader:
             raise Malformed("content is neither text nor a list of parts")
         for part in [content] if isinstance(content, str) else content:
             if isinstance(part, str):
-                self._text(part)
+                if part:
+                    self._text(part)
             elif isinstance(part, dict):
                 self._part(part)
             else:

@@ -4,6 +4,7 @@ import base64
 import itertools
 import json
 import random
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -153,6 +154,7 @@ def test_ends(stream: bytes, finish: str) -> None:
         (chunk({"functionCall": {"name": "f", "args": []}}), Malformed, "arguments"),
         (chunk({"functionCall": {"name": "f", "willContinue": True}}), Broken, "within a function call"),
         (b'[{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}', Broken, "before its end"),
+        (b'[{"candidates":[{"finishReason":"STOP"}]}] x', Malformed, "follow"),
         (chunk(finishReason="MALFORMED_FUNCTION_CALL"), UpstreamError, "MALFORMED_FUNCTION_CALL"),
         (chunk(finishReason="OTHER"), UpstreamError, "OTHER"),
     ],
@@ -162,6 +164,21 @@ def test_what_cannot_be_an_answer(stream: bytes, error: type[UpstreamError], wor
     assert name == "error"
     assert type(raised) is error
     assert words in raised.message
+
+
+def test_what_came_before_trailing_bytes_is_told_at_any_cut() -> None:
+    seen = decoded(b'[{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}] x')
+    assert [call[0] for call in seen.calls] == ["start", "text", "error"]
+
+
+def test_blanks_before_the_first_chunk_are_not_kept() -> None:
+    decoder = Decoder(context(), Recorder())
+    tracemalloc.start()
+    for _ in range(200):
+        decoder.feed(b"\n" * 1_000)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 50_000
 
 
 @pytest.mark.parametrize("wrap", [b"data: %s\r\n\r\n", b"data: [%s]\n\n", b"[%s]"])

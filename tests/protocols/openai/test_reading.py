@@ -35,6 +35,7 @@ from tests.tools import Recorder
             [("thinking", "hm"), ("text", "a")],
             id="parts",
         ),
+        pytest.param([{"content": ["", "a", ""]}], [("text", "a")], id="empty-parts"),
         pytest.param([{"refusal": "No."}], [("refusal", "No.")], id="refusal"),
         pytest.param([{"content": "a", "reasoning_content": "hm"}], [("thinking", "hm"), ("text", "a")], id="order"),
         pytest.param(
