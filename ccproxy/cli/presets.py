@@ -27,7 +27,7 @@ class Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    "openai": Preset(title="OpenAI", protocol="openai", variable="OPENAI_API_KEY", model="gpt-5-mini"),
+    "openai": Preset(title="OpenAI", protocol="responses", variable="OPENAI_API_KEY", model="gpt-5-mini"),
     "anthropic": Preset(title="Anthropic", protocol="claude", variable="ANTHROPIC_API_KEY"),
     "gemini": Preset(title="Google Gemini", protocol="gemini", variable="GEMINI_API_KEY", model="gemini-flash-latest"),
     "openrouter": Preset(
@@ -66,7 +66,8 @@ PRESETS: Mapping[str, Preset] = {
         model="MODEL",
     ),
 }
-"""Name in the file -> provider."""
+"""Name in the file -> provider. OpenAI's own models are asked in Responses: their reasoning survives from turn to turn
+there, and chat completions refuses them the `max_tokens` that every other server of that protocol takes."""
 
 FIRST = "openai"
 """What is written when nobody can be asked."""

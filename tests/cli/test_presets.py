@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -7,6 +8,7 @@ from attrs import evolve
 
 from ccproxy.cli.presets import PRESETS, Choices, is_variable, written
 from ccproxy.config import Limits, Log, Timeouts, loads
+from ccproxy.convert import convert_request
 from ccproxy.policy.routing import Destination
 
 
@@ -22,6 +24,13 @@ def test_the_file_of_every_preset_is_valid_once_its_variable_is_set(name: str) -
     route = config.router().resolve("", "claude-opus-5")
     assert route.destinations == (Destination(name, preset.model or "claude-opus-5"),)
     assert config.router().resolve("", "any/name").destinations == (Destination(name, "any/name"),)
+
+
+def test_what_openai_itself_is_asked_names_the_limit_as_its_models_take_it() -> None:
+    protocol = loads(written(Choices.of("openai")), {"OPENAI_API_KEY": "sk-1"}).providers["openai"].protocol
+    request = {"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    document = json.loads(convert_request(request, source="claude", target=protocol, model="gpt-5-mini").body)
+    assert "max_tokens" not in document
 
 
 def uncommented(text: str) -> str:
