@@ -10,6 +10,7 @@ import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from functools import cache
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -17,7 +18,7 @@ from attrs import evolve
 
 from ccproxy.codec import jsontext
 from ccproxy.config import Model, Provider
-from ccproxy.errors import CcproxyError, UpstreamError
+from ccproxy.errors import CcproxyError, Unreachable, UpstreamError
 from ccproxy.policy.routing import Router
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import ModelInfo, read_error
@@ -47,7 +48,7 @@ async def ask(provider: Provider, key: str) -> list[ModelInfo]:
         async with httpx.AsyncClient(timeout=TIMEOUT, proxy=proxy, trust_env=False, verify=_trust()) as client:
             answer = await client.get(base_of(provider) + protocol.models.path, headers=headers)
     except httpx.HTTPError as error:
-        raise UpstreamError(f"no model list: {type(error).__name__}") from None
+        raise Unreachable(f"{_trouble(error)} {urlsplit(base_of(provider)).netloc}") from None
     if not answer.is_success:
         raise read_error(protocol.name, answer.status_code, list(answer.headers.items()), _without(key, answer.content))
     try:
@@ -55,6 +56,12 @@ async def ask(provider: Provider, key: str) -> list[ModelInfo]:
     except jsontext.JSONError:
         raise UpstreamError("the model list is not JSON") from None
     return protocol.models.read(document)
+
+
+def _trouble(error: httpx.HTTPError) -> str:
+    """In words of our own: httpx's may hold the URL of a proxy with its password."""
+    kinds = ((httpx.TimeoutException, "no answer in time from"), (httpx.ProxyError, "the proxy does not lead to"))
+    return next((words for kind, words in kinds if isinstance(error, kind)), "no connection to")
 
 
 @cache

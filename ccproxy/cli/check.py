@@ -62,10 +62,12 @@ class Question:
 
     async def ask(self) -> None:
         from ccproxy.app.models import ask
-        from ccproxy.errors import CcproxyError
+        from ccproxy.errors import CcproxyError, Unreachable
 
         try:
             listed = await ask(self._settings, self._key)
+        except Unreachable as error:
+            self.outcome = error.message
         except CcproxyError as error:
             self.outcome = f"{error.status}: {self._without_key(error.message)}"
         else:

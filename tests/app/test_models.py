@@ -181,7 +181,7 @@ def test_a_provider_that_is_not_there_costs_the_others_nothing(
     lists = lists_for(provided.url, text)
     anyio.run(lists.refresh)
     assert ids(lists.list("both")) == ["up-b", "up-a"]
-    assert "provider b: no model list: ConnectError" in caplog.text
+    assert "provider b: no connection to 127.0.0.1:1;" in caplog.text
 
 
 def test_the_background_job_ends_where_there_is_nobody_to_ask() -> None:

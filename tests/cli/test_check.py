@@ -105,6 +105,6 @@ base_url = "http://127.0.0.1:1/v1"
     assert result.exit_code == 1
     assert "mixed     1 of 2  2 models\n" in result.stdout
     assert "mixed     2 of 2  401: Incorrect API key provided: ***\n" in result.stdout
-    assert "dead      none    502: " in result.stdout
+    assert "dead      none    no connection to 127.0.0.1:1\n" in result.stdout
     assert "2 of 3 questions failed" in result.stderr
     assert "hush" not in result.output
