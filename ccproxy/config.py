@@ -278,11 +278,13 @@ def user_folder(env: Mapping[str, str], platform: str = sys.platform) -> Path:
     return Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "ccproxy"
 
 
-def load(path: Path, env: Mapping[str, str] | None = None, *, host: str | None = None, port: int | None = None) -> Config:
+def load(
+    path: Path | str, env: Mapping[str, str] | None = None, *, host: str | None = None, port: int | None = None
+) -> Config:
     """The configuration in the file at `path`. env: where `${VAR}` is read, the process's by default. host, port: take the
     place of what the file says, before it is judged. Raises ConfigError."""
     try:
-        content = path.read_bytes().decode("utf-8-sig")  # Windows' editors put a byte order mark before it
+        content = Path(path).read_bytes().decode("utf-8-sig")  # Windows' editors put a byte order mark before it
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError:

@@ -417,7 +417,7 @@ def test_load_reads_the_environment_of_the_process(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("CCPROXY_TEST_KEY", "sk-env")
     file = tmp_path / "ccproxy.toml"
     file.write_text(PROVIDER + 'api_keys = ["${CCPROXY_TEST_KEY}"]')
-    assert load(file).providers["bailian"].api_keys == ("sk-env",)
+    assert load(str(file)).providers["bailian"].api_keys == ("sk-env",)
     with pytest.raises(ConfigError, match="CCPROXY_TEST_KEY is not set"):
         load(file, {})
 

@@ -13,27 +13,24 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
+from ccproxy.protocols import PROTOCOLS
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _CHUNK = 64 * 1024
 
 
-def _protocol(ctx: click.Context, param: click.Parameter, name: str) -> str:
-    from ccproxy.protocols import PROTOCOLS
-
-    if name not in PROTOCOLS:
-        raise click.BadParameter(f"there is no protocol {name}; known: {', '.join(PROTOCOLS)}")
-    return name
+_PROTOCOL = click.Choice(list(PROTOCOLS))
 
 
 def _sides(function: Command) -> Command:
     """The options and the argument that every kind has."""
     function = click.argument("file", type=click.File("rb"), default="-")(function)
-    function = click.option("--to", "target", metavar="PROTOCOL", required=True, callback=_protocol)(function)
-    return click.option("--from", "source", metavar="PROTOCOL", required=True, callback=_protocol)(function)
+    function = click.option("--to", "target", type=_PROTOCOL, required=True, help="What it becomes.")(function)
+    return click.option("--from", "source", type=_PROTOCOL, required=True, help="What it is.")(function)
 
 
-@click.group("convert", epilog="Protocols are named as in the configuration's `protocol`.")
+@click.group("convert", epilog="Example: ccproxy convert request --from claude --to openai request.json")
 def command() -> None:
     """Convert a request, an answer or a stream between two protocols.
 
@@ -84,7 +81,10 @@ def answer(source: str, target: str, file: BinaryIO, model: str) -> None:
 @_sides
 @click.option("--model", default="", help="The name that the client asked for.")
 def stream(source: str, target: str, file: BinaryIO, model: str) -> None:
-    """An upstream's stream, as a client gets it, piece by piece as it comes."""
+    """An upstream's stream, as a client gets it.
+
+    Piece by piece, as it comes.
+    """
     from ccproxy.convert import StreamConverter, new_context
     from ccproxy.errors import CcproxyError
 

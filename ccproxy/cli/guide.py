@@ -8,7 +8,7 @@ CLIENTS: Mapping[str, str] = {
     "Claude Code": "ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={key} claude",
     "OpenAI SDK": "OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY={key} python app.py",
     "Gemini CLI": "GOOGLE_GEMINI_BASE_URL={url} GEMINI_API_KEY={key} gemini",
-    "Ollama": "OLLAMA_HOST={url} ollama run MODEL",
+    "Ollama SDK": "OLLAMA_HOST={url} OLLAMA_API_KEY={key} python app.py",
 }
 """Client -> the shell line that starts it. url: ccproxy's address with the group's path, without a slash at its end."""
 

@@ -90,8 +90,10 @@ _NONE, _HERE = "none", "here"
 
 def _key(name: str) -> str:
     """The key as it will stand in the file."""
-    click.echo(f"The key can stay in an environment variable (best), in the file ({_HERE}), or there is {_NONE}.")
-    where = click.prompt("Environment variable", default=PRESETS[name].variable or _NONE, value_proc=_variable)
+    click.echo(
+        f"The key is best kept in an environment variable. Or answer `{_HERE}` to put it into the file, or `{_NONE}`."
+    )
+    where = click.prompt("Environment variable of the key", default=PRESETS[name].variable or _NONE, value_proc=_variable)
     if where == _NONE:
         return ""
     if where == _HERE:
@@ -103,7 +105,7 @@ def _key(name: str) -> str:
 def _variable(text: str) -> str:
     if not is_variable(text):  # not repeated: it may be the key itself
         raise click.BadParameter(
-            f"that is not the name of an environment variable; write {_HERE} to put the key into the file"
+            f"that is not the name of an environment variable; answer `{_HERE}` to put the key into the file"
         )
     return text
 

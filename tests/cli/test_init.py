@@ -96,7 +96,7 @@ def test_on_a_terminal_it_asks() -> None:
 def test_a_key_can_go_into_the_file_and_is_not_shown() -> None:
     result = run("--provider", "anthropic", answers="sk-pasted-too-early\nhere\nwith space\nsk-real\n")
     assert result.exit_code == 0, result.output
-    assert "is not the name of an environment variable" in result.output
+    assert "is not the name of an environment variable; answer `here`" in result.output
     assert "sk-real" not in result.output
     assert load(Path("ccproxy.toml"), {}).providers["anthropic"].api_keys == ("sk-real",)
     assert "export" not in result.output
