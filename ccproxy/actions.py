@@ -96,7 +96,8 @@ class Life(Shape):
     upstream_eof is a clean end of the HTTP message; upstream_failed carries Unreachable, TimedOut or Broken. After a
     Commit the runtime calls `pump(data)` instead of upstream_bytes, writes what it returns, and, when `done` has become
     true, calls `ended()` for the closing actions. client_gone may come at any time and returns Abort and Finished. After
-    Finished nothing is called. `tick` comes from the server's one ticker.
+    Finished nothing is called. `tick` comes from the server's one ticker, but not while the client takes nothing and its
+    upstream is not read for that; `resumed` tells that this is over.
     """
 
     done: bool
@@ -112,6 +113,7 @@ class Life(Shape):
     def ended(self, now: float) -> list[Action]: ...
     def client_gone(self, now: float) -> list[Action]: ...
     def tick(self, now: float) -> list[Action]: ...
+    def resumed(self) -> None: ...
 
 
 @frozen

@@ -196,6 +196,10 @@ class Exchange:
 
     # Time
 
+    def resumed(self) -> None:
+        """The client takes bytes again. Its upstream was not read meanwhile, so that its silence does not count."""
+        self._moved = True
+
     def tick(self, now: float) -> list[Action]:
         if self.state in ("receiving", "over"):
             return []
@@ -203,9 +207,9 @@ class Exchange:
             self._moved, self._heard, self._spoke = False, now, now
         patience = self._patience
         waited = now - self._heard
-        if self.state == "dialled" and waited > patience.first_byte:
+        if not self._status and waited > patience.first_byte:
             return self._break(TimedOut(f"the upstream sent no answer within {patience.first_byte:g} s"), now)
-        if self.state != "dialled" and waited > patience.idle:
+        if self._status and waited > patience.idle:
             return self._break(TimedOut(f"the upstream sent nothing for {patience.idle:g} s"), now)
         return self._sign_of_life(now)
 

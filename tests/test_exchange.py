@@ -372,6 +372,27 @@ def test_an_upstream_that_never_answers_times_out() -> None:
     assert play.reply.status == 504
 
 
+def test_the_first_byte_may_take_its_time_after_hold_too() -> None:
+    play = Playbook("claude", "openai", hold=10.0, idle=60.0, first_byte=600.0, keepalive=1000.0)
+    play.body()
+    play.take(play.exchange.tick(2.0))
+    assert play.take(play.exchange.tick(13.0)) == ["Commit"]
+    assert play.take(play.exchange.tick(500.0)) == []
+    assert play.take(play.exchange.tick(700.0)) == ["Write", "End", "Abort", "Finished"]
+    assert b"no answer within 600 s" in play.sent
+
+
+def test_an_upstream_that_was_not_read_has_not_been_silent() -> None:
+    play = Playbook("claude", "openai", idle=60.0, keepalive=1000.0)
+    play.body()
+    play.head()
+    play.bytes(STREAMS["openai"](TEXT)[:700])
+    play.take(play.exchange.tick(3.0))
+    play.exchange.resumed()
+    assert play.take(play.exchange.tick(100.0)) == []
+    assert play.take(play.exchange.tick(161.0)) == ["Write", "End", "Abort", "Finished"]
+
+
 @pytest.mark.parametrize("phase", ["dialled", "answering", "committed"])
 def test_a_client_that_goes_away_takes_the_upstream_with_it(phase: str) -> None:
     play = Playbook("claude", "openai")

@@ -94,6 +94,7 @@ class Driver:
 
     def resume(self) -> None:
         self._paused = False
+        self._life.resumed()
         if self._errand is not None:
             self._errand.resume()
 

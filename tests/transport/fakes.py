@@ -151,6 +151,9 @@ class FakeLife:
     def tick(self, now: float) -> list[Action]:
         return self._called("tick")
 
+    def resumed(self) -> None:
+        self.calls.append(("resumed",))
+
 
 class FakeApp:
     """Accepts every request with the life that comes next."""

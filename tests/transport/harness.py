@@ -99,6 +99,8 @@ class ScriptedLife:
     def tick(self, now: float) -> list[Action]:
         return []
 
+    def resumed(self) -> None: ...
+
     def _refuse(self, error: Exception) -> list[Action]:
         assert isinstance(error, CcproxyError)
         kind = type(error).__name__

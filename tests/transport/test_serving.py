@@ -269,6 +269,7 @@ def test_a_stalled_client_stops_the_clock_of_its_life() -> None:
     world.wait(99)
     assert ("tick",) not in life.calls
     connection.resume_writing()
+    assert life.calls[-1] == ("resumed",)
     assert there.calls == ["pause", "resume"]
     world.wait(99)
     assert life.calls[-1] == ("tick",)
