@@ -182,8 +182,10 @@ class Encoder(base.Encoder):
         self.done = True
 
     def error(self, error: CcproxyError) -> None:
+        """A call that is not complete stays open: Claude Code runs a call as soon as its block is closed."""
         self._start = None
-        self._close()
+        if self._open != "tool":
+            self._close()
         self.out += named_event(b"error", jsontext.dumps(write_error(error)))
         self.failure = error
         self.done = True

@@ -189,8 +189,9 @@ class Tap(base.Tap):
         return jsontext.dumps(event)
 
     def _block_start(self, event: dict[str, JSON]) -> None:
-        index = event.get("index")
-        if isinstance(index, int):
+        """A call's block is not closed at an error, for clients run a call whose block is closed."""
+        index, block = event.get("index"), event.get("content_block")
+        if isinstance(index, int) and not (isinstance(block, dict) and block.get("type") == "tool_use"):
             self._open.add(index)
 
     def _block_stop(self, event: dict[str, JSON]) -> None:

@@ -154,7 +154,8 @@ class Writer:
     # Parts. Each: the block, or None for what is left out.
 
     def _text(self, part: Text, role: Role) -> Block | None:
-        if not self.own and not part.text.strip():
+        """The API refuses blank text; an empty one in an answer is ours, where the answer had thoughts alone."""
+        if not (part.text if self.own and role == "assistant" else self.own or part.text.strip()):
             return None
         block: Block = {"type": "text", "text": part.text}
         citations = [c.raw for c in part.citations if c.origin == NAME and not _made_up(c.raw)]

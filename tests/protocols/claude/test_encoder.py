@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from ccproxy.errors import RequestError, TimedOut, UpstreamError
+from ccproxy.errors import Broken, RequestError, TimedOut, UpstreamError
 from ccproxy.model import Audio, Citation, Context, Extras, Image, Usage, seal, unsigned
 from ccproxy.protocols.claude.encoder import Encoder
 from ccproxy.protocols.claude.requests_in import NAME
@@ -251,6 +251,16 @@ ERRORS = [
 ]
 
 
+def test_an_error_leaves_a_call_open_that_is_not_complete() -> None:
+    """Claude Code runs a call as soon as its block is closed, so a cut one must not be."""
+    half = [START, *call(0, '{"a":', end=False), *call(1, end=False), ("text", "x")]
+    stream = encode(Encoder(context()), [*half, ("error", Broken("cut"))])
+    assert stream.count(b"event: content_block_start\n") == 1
+    assert b"content_block_stop" not in stream
+    with client(stream) as sdk, pytest.raises(anthropic.APIStatusError, match="cut"):
+        list(sdk.messages.create(**ASK, stream=True))
+
+
 @pytest.mark.parametrize(("error", "status", "kind"), ERRORS)
 @pytest.mark.parametrize(
     "before",
@@ -259,7 +269,7 @@ ERRORS = [
         [START],
         [START, ("text", "Hal")],
         [START, ("thinking", "Hal")],
-        [START, *call(0, '{"a":', end=False), *call(1, end=False), ("text", "x")],
+        [START, *call(0, '{"a":1}'), ("text", "x")],
     ],
 )
 def test_an_error_closes_what_is_open(before: list[Any], error: Any, status: int, kind: str) -> None:

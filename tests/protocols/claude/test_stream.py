@@ -319,6 +319,14 @@ def test_a_cut_stream_ends_as_an_error() -> None:
         Tap(context()).eof()
 
 
+def test_a_cut_call_is_not_closed() -> None:
+    """Claude Code runs a call as soon as its block is closed."""
+    tap, _ = tapped(
+        data_of("tools").partition(b'event: content_block_stop\ndata: {"type":"content_block_stop","index":2')[0]
+    )
+    assert tap.fail(TimedOut("silence")).startswith(b"event: error\n")
+
+
 @pytest.mark.parametrize("payload", [b"{oops", b"[]", b"{}", b'{"type":"message_start","message":[]}'])
 def test_the_tap_refuses_what_is_no_event(payload: bytes) -> None:
     with pytest.raises(Malformed):

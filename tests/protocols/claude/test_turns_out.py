@@ -309,4 +309,6 @@ def test_a_joined_turn_whose_neighbour_a_policy_took_away() -> None:
 def test_a_turn_of_foreign_thoughts_only_is_left_out() -> None:
     thought = Reasoning("t", origin="openai")
     assert turns(("user", [Text("a")]), ("assistant", [thought]), own=True) == [{"role": "user", "content": [text("a")]}]
+    silent = ("assistant", [thought, Text("")])  # what the encoder makes of an answer of thoughts alone
+    assert turns(("user", [Text("a")]), silent, own=True) == [{"role": "user", "content": [text("a")]}]
     assert turns(("assistant", []), own=True) == [{"role": "assistant", "content": []}]
