@@ -154,8 +154,8 @@ class Writer:
     # Parts. Each: the block, or None for what is left out.
 
     def _text(self, part: Text, role: Role) -> Block | None:
-        """The API refuses blank text; an empty one in an answer is ours, where the answer had thoughts alone."""
-        if not (part.text if self.own and role == "assistant" else self.own or part.text.strip()):
+        """The API refuses blank text. An empty one in an answer came from our encoder, where there were thoughts alone."""
+        if not part.text.strip() and (not self.own or (role == "assistant" and not part.text)):
             return None
         block: Block = {"type": "text", "text": part.text}
         citations = [c.raw for c in part.citations if c.origin == NAME and not _made_up(c.raw)]
