@@ -23,6 +23,7 @@ from ccproxy.model import (
     Text,
     ToolCall,
     arguments_object,
+    parts_to_run,
 )
 from ccproxy.protocols.base import ModelInfo, made_id
 from ccproxy.protocols.gemini.chunks import ChunkReader
@@ -45,7 +46,7 @@ def read_answer(document: dict[str, JSON], context: Context, sink: Sink) -> None
 def write_answer(answer: Answer, context: Context) -> dict[str, JSON]:
     """The whole answer for a Gemini client."""
     candidate: dict[str, JSON] = {
-        "content": {"parts": wire_parts(answer.parts) or [{"text": ""}], "role": "model"},
+        "content": {"parts": wire_parts(parts_to_run(answer)) or [{"text": ""}], "role": "model"},
         "finishReason": REASONS[answer.finish],
         "index": 0,
         **facts_of(answer.parts),
@@ -152,7 +153,7 @@ def write_model(model: ModelInfo) -> dict[str, JSON]:
         "name": f"models/{model.id}",
         "version": "001",
         "displayName": model.title or model.id,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
     }
     if model.context:
         row["inputTokenLimit"] = model.context

@@ -6,7 +6,9 @@ import pytest
 
 from ccproxy.errors import NotFound
 from ccproxy.model import Target
+from ccproxy.protocols.base import ModelInfo
 from ccproxy.protocols.gemini import PROTOCOL
+from ccproxy.protocols.gemini.answers import write_model
 from tests.protocols.gemini.judge import context
 from tests.tools import Recorder
 
@@ -18,6 +20,11 @@ def test_routes_under_every_prefix() -> None:
         assert (f"{prefix}/{{model}}:generateContent", False) in posts
         assert (f"{prefix}/{{model}}:streamGenerateContent", True) in posts
         assert {(prefix, "models"), (f"{prefix}/{{model}}", "model")} <= gets
+
+
+def test_a_models_methods_are_routes() -> None:
+    methods = write_model(ModelInfo(id="m"))["supportedGenerationMethods"]
+    assert {f"/models/{{model}}:{method}" for method in methods} <= {route.path for route in PROTOCOL.routes}
 
 
 def test_the_key_goes_in_its_header() -> None:
