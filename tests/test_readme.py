@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import io
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +19,10 @@ from tests.protocols import test_matrix
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CI = (ROOT / ".ci" / "run").read_text()
+CONFIGURATION, *_ = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+CONVERTERS, SERVER = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+STREAM = (ROOT / "tests" / "data" / "openai" / "text.sse").read_bytes()
+ANSWER = {"model": "m", "choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
 
 
 def matrix() -> str:
@@ -37,11 +46,37 @@ def test_the_table_of_pairs_is_the_matrix() -> None:
 
 
 def test_the_configuration_is_valid() -> None:
-    example = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
-    assert example is not None
-    config = loads(example[1], {"CCPROXY_TOKEN": "t", "DASHSCOPE_API_KEY": "k"})
+    config = loads(CONFIGURATION, {"CCPROXY_TOKEN": "t", "DASHSCOPE_API_KEY": "k"})
     assert config.router().resolve("qwen", "claude-haiku-4-5").destinations[0].model == "qwen3-coder-flash"
     assert config.router().resolve("qwen", "claude-opus-4-6").destinations[0].model == "qwen3-coder-plus"
+
+
+def test_the_converters_are_used_as_shown() -> None:
+    written = io.BytesIO()
+    names: dict[str, Any] = {
+        "body": {"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]},
+        "upstream": [STREAM],
+        "client": written,
+        "answer_body": json.dumps(ANSWER).encode(),
+    }
+    exec(compile(CONVERTERS, "README.md", "exec"), names)
+    assert written.getvalue().endswith(b'data: {"type":"message_stop"}\n\n')
+    assert json.loads(names["answer"])["content"] == [{"type": "text", "text": "hi"}]
+
+
+def test_a_server_starts_inside_a_loop_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ccproxy.toml").write_text(CONFIGURATION)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CCPROXY_TOKEN", "t")
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "k")
+    names: dict[str, Any] = {}
+
+    async def run() -> None:
+        await eval(compile(SERVER, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+        assert names["server"].port
+        await names["server"].close()
+
+    asyncio.run(run())
 
 
 def test_ci_runs_what_the_readme_says() -> None:
