@@ -1,7 +1,7 @@
 """The asyncio runtime, uvloop where it is installed. It listens, connects and ticks; what happens is decided in `serving`,
 `driving` and `upstream`.
 
-Everything on a request's path is a callback: a chunk goes from the upstream's `data_received` to the client's
+Everything on a request's path is a callback: a chunk goes from the upstream's `buffer_updated` to the client's
 `transport.write` in one synchronous stack. Tasks exist for connecting (TCP, tunnel, TLS) and for the app's background jobs.
 
     server = await serve(app, "127.0.0.1", 0)     inside a running loop, until `await server.close()`
