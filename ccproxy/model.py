@@ -409,6 +409,19 @@ def arguments_object(call: ToolCall) -> dict[str, JSON]:
     return value if isinstance(value, dict) else {"raw": call.arguments}
 
 
+def is_whole(call: ToolCall) -> bool:
+    """Whether the arguments are an object or free text. Where a text is not, the model slipped or was cut off."""
+    return not isinstance(call.arguments, str) or arguments_object(call) != {"raw": call.arguments}
+
+
+def parts_to_run(answer: Answer) -> list[Part]:
+    """The answer's parts without a call that was cut off at the token limit: a client would run it with half its
+    arguments. For protocols whose calls are complete objects."""
+    if answer.finish != "length":
+        return answer.parts
+    return [part for part in answer.parts if not isinstance(part, ToolCall) or is_whole(part)]
+
+
 _SEAL = "ccproxy."
 SEALS = (b'"ccproxy.', b'"Y2Nwcm94eS')
 """What a sealed signature begins with in a body: as it is, and where a wire carries signatures as base64."""

@@ -2,7 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from ccproxy.model import Context, ToolCall, arguments_object, arguments_text, seal, unseal
+from ccproxy.model import (
+    Answer,
+    Context,
+    Text,
+    ToolCall,
+    arguments_object,
+    arguments_text,
+    is_whole,
+    parts_to_run,
+    seal,
+    unseal,
+)
 
 BIG = 2**70
 
@@ -30,6 +41,24 @@ def test_a_custom_tools_input_is_plain_text() -> None:
     assert arguments_text(call) == "*** Begin"
     assert arguments_object(call) == {"input": "*** Begin"}
     assert arguments_text(ToolCall("id", "patch", "", kind="custom")) == ""
+
+
+@pytest.mark.parametrize(
+    ("call", "whole"),
+    [
+        (ToolCall("1", "f", '{"a":1}'), True),
+        (ToolCall("1", "f", {"a": 1}), True),
+        (ToolCall("1", "f", ""), True),
+        (ToolCall("1", "f", "*** Begin", kind="custom"), True),
+        (ToolCall("1", "f", '{"a":'), False),
+        (ToolCall("1", "f", "[1]"), False),
+    ],
+)
+def test_a_call_that_was_cut_off_is_not_run(call: ToolCall, whole: bool) -> None:
+    assert is_whole(call) is whole
+    parts = [Text("a"), call]
+    assert parts_to_run(Answer(parts=[*parts], finish="length")) == (parts if whole else parts[:1])
+    assert parts_to_run(Answer(parts=[*parts], finish="tool_calls")) == parts
 
 
 def test_a_seal_tells_whose_a_signature_is() -> None:

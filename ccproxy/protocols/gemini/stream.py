@@ -22,7 +22,7 @@ from ccproxy.codec import jsontext
 from ccproxy.codec.jsonarray import JSONArrayReader
 from ccproxy.codec.sse import SSEReader
 from ccproxy.errors import Broken, CcproxyError, Malformed
-from ccproxy.model import JSON, Citation, Context, Finish, Media, ToolCall, Usage, arguments_object
+from ccproxy.model import JSON, Citation, Context, Finish, Media, ToolCall, Usage, arguments_object, is_whole
 from ccproxy.protocols import base
 from ccproxy.protocols.gemini.answers import foreign, media_part
 from ccproxy.protocols.gemini.chunks import ChunkReader
@@ -98,7 +98,7 @@ class Decoder(base.Decoder):
 
     def _last(self) -> list[bytes]:
         """What the end of the body completes. An array that lacks its end is a cut stream, unless the model had ended; bytes
-        behind its end are none the more welcome for having come in the last read."""
+        behind its end are an error however late they came."""
         assert self._reader is not None
         self._reader.feed(b"")
         try:
@@ -130,16 +130,19 @@ class _Call:
         self.pieces: list[str] = []
         self.complete = False
 
+    def said(self) -> ToolCall:
+        return ToolCall(self.id, self.name, "".join(self.pieces), kind="custom" if self.kind == "custom" else "function")
+
     def wire(self) -> bytes:
-        """The part. Arguments that are an object go as the text that they came in."""
-        text = "".join(self.pieces)
-        pieces = [b'{"functionCall":{"name":', jsontext.dumps(self.name), b',"args":', _arguments(text, self.kind)]
+        """The part."""
+        pieces = [b'{"functionCall":{"name":', jsontext.dumps(self.name), b',"args":', _arguments(self.said())]
         return b"".join((*pieces, b',"id":', jsontext.dumps(self.id), b"}", _signature_member(self.signature), b"}"))
 
 
 class Encoder(base.Encoder):
-    """See `base.Encoder`. Each delta is a chunk of its own; calls leave whole, in the order of their starts; a signature
-    waits for the part that it stands on."""
+    """See `base.Encoder`. Each delta is a chunk of its own; calls leave whole, in the order of their starts; one whose
+    arguments are no object waits for the end, which tells whether it was cut off; a signature waits for the part that it
+    stands on."""
 
     __slots__ = ("_again", "_calls", "_citations", "_facts", "_lead", "_signature", "_tail", "_tail_members", "_thought")
 
@@ -190,10 +193,12 @@ class Encoder(base.Encoder):
 
     def tool_end(self, key: int) -> None:
         self._calls[key].complete = True
-        for first in list(self._calls):
-            if not self._calls[first].complete:
+        for first, call in list(self._calls.items()):
+            if not call.complete:
                 return
-            self._put(self._calls.pop(first).wire())
+            if is_whole(call.said()):
+                self._put(call.wire())
+                del self._calls[first]
 
     def media(self, part: Media) -> None:
         self._put(jsontext.dumps(media_part(part))[:-1] + self._sign() + b"}")
@@ -210,7 +215,8 @@ class Encoder(base.Encoder):
         self.totals = usage
 
     def finish(self, reason: Finish, stop_sequence: str | None = None) -> None:
-        self._flush_calls()
+        if reason != "length":  # at the token limit, what waits was cut off, and must not be run
+            self._flush_calls()
         last = b'{"text":""' + self._sign() + b"}"
         members = b'],"role":"model"},"finishReason":' + jsontext.dumps(REASONS[reason]) + b',"index":0'
         if facts := self._closing_facts():
@@ -290,15 +296,12 @@ def _signature_member(signature: str) -> bytes:
     return b',"thoughtSignature":' + jsontext.dumps(signature) if signature else b""
 
 
-def _arguments(text: str, kind: str) -> bytes:
-    """A call's arguments as a JSON object on one line, with the numbers as they were written."""
-    if not text.strip() and kind != "custom":
-        return b"{}"
-    call = ToolCall("", "", text, kind="custom" if kind == "custom" else "function")
-    value = arguments_object(call)
-    raw = text.strip()
-    plain = kind != "custom" and raw.startswith("{") and raw.isascii() and not ("\n" in raw or "\r" in raw)
-    return raw.encode() if plain and value != {"raw": text} else jsontext.dumps(value)
+def _arguments(call: ToolCall) -> bytes:
+    """A call's arguments as a JSON object on one line: the text that they came in where it is one, so that numbers stay as
+    they were written."""
+    raw = call.arguments.strip() if isinstance(call.arguments, str) else ""
+    plain = call.kind != "custom" and raw.startswith("{") and raw.isascii() and not ("\n" in raw or "\r" in raw)
+    return raw.encode() if plain and is_whole(call) else jsontext.dumps(arguments_object(call))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from ccproxy.model import (
     ToolCall,
     Usage,
     arguments_object,
+    parts_to_run,
 )
 from ccproxy.protocols.base import ModelInfo, client_tool_name, error_from_document, made_id
 from ccproxy.protocols.ollama.requests_in import NAME
@@ -221,7 +222,7 @@ def write_answer(answer: Answer, context: Context) -> Fields:
     message: Fields = {"role": "assistant", "content": _joined(answer.parts, _VISIBLE)}
     if thinking := _joined(answer.parts, {Reasoning: lambda part: part.text}):
         message["thinking"] = thinking
-    if calls := [part for part in answer.parts if isinstance(part, ToolCall)]:
+    if calls := [part for part in parts_to_run(answer) if isinstance(part, ToolCall)]:
         message["tool_calls"] = [_call_out(call, number) for number, call in enumerate(calls)]
     return {
         "model": context.model or answer.model,

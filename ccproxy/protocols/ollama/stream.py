@@ -13,7 +13,7 @@ from ccproxy import media
 from ccproxy.codec import jsontext
 from ccproxy.codec.ndjson import NDJSONReader
 from ccproxy.errors import Broken, CcproxyError, Malformed
-from ccproxy.model import Context, Finish, Media, ToolCall, Usage, arguments_object
+from ccproxy.model import Context, Finish, Media, ToolCall, Usage, arguments_object, is_whole
 from ccproxy.protocols import base
 from ccproxy.protocols.ollama.answers import (
     FINISH_OUT,
@@ -116,9 +116,10 @@ def _error_line(error: CcproxyError) -> bytes:
 
 
 class Encoder(base.Encoder):
-    """Text and thinking leave at once; a call leaves whole when it ends, as nothing less can be said in this protocol."""
+    """Text and thinking leave at once; a call leaves whole when it ends, as nothing less can be said in this protocol; one
+    whose arguments are no object waits for the end of the answer, which tells whether it was cut off."""
 
-    __slots__ = ("_calls", "_created_at", "_head", "_model", "_written")
+    __slots__ = ("_calls", "_created_at", "_head", "_model", "_unsure", "_written")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -126,6 +127,7 @@ class Encoder(base.Encoder):
         self._created_at = timestamp(context.created)
         self._head = b""
         self._calls: dict[int, tuple[ToolCall, list[str]]] = {}
+        self._unsure: list[ToolCall] = []
         self._written = 0
 
     def start(self, id: str, model: str, created: int) -> None:
@@ -155,6 +157,12 @@ class Encoder(base.Encoder):
     def tool_end(self, key: int) -> None:
         call, pieces = self._calls.pop(key)
         call.arguments = "".join(pieces)
+        if is_whole(call):
+            self._put(call)
+        else:
+            self._unsure.append(call)
+
+    def _put(self, call: ToolCall) -> None:
         function = b'{"index":%d,"name":%b,"arguments":%b}' % (self._written, _encoded(call.name), _arguments(call))
         self._written += 1
         self.out += self._head + b'"","tool_calls":[{"id":%b,"function":%b}]' % (_encoded(call.id), function) + _NOT_DONE
@@ -163,6 +171,8 @@ class Encoder(base.Encoder):
         self.totals = usage
 
     def finish(self, reason: Finish, stop_sequence: str | None = None) -> None:
+        for call in self._unsure if reason != "length" else ():  # at the token limit they were cut off: not to be run
+            self._put(call)
         self.done = True
         self.out += _last_line(self._model, self._created_at, FINISH_OUT.get(reason, "stop"), usage_out(self.totals))
 

@@ -130,6 +130,12 @@ def test_an_answer_without_anything_has_a_part_all_the_same() -> None:
     assert "usageMetadata" not in written
 
 
+def test_a_call_that_was_cut_off_is_not_handed_out() -> None:
+    """A client would run it (F063)."""
+    answer = Answer(parts=[Text("a"), ToolCall("x", "f", '{"a":')], finish="length")
+    assert write_answer(answer, context())["candidates"][0]["content"]["parts"] == [{"text": "a"}]
+
+
 def test_a_last_signature_stands_on_an_empty_text() -> None:
     parts = wire_parts([Text("a"), Reasoning(signature="b3du", origin="gemini")])
     assert parts == [{"text": "a"}, {"text": "", "thoughtSignature": "b3du"}]

@@ -334,6 +334,14 @@ def test_arguments_are_an_object(text: str, kind: str, expected: dict[str, Any])
     assert said(judged(stream))["calls"] == [("x", "f", expected)]
 
 
+def test_a_call_that_was_cut_off_is_not_handed_out() -> None:
+    """A client would run it (F063)."""
+    cut = [("tool_start", 0, "x", "f"), ("tool_arguments", 0, '{"a":'), ("tool_end", 0)]
+    whole = [("tool_start", 1, "y", "f"), ("tool_arguments", 1, '{"a":1}'), ("tool_end", 1)]
+    heard = said(judged(encode(Encoder(context()), [("start", "", "", 0), *cut, *whole, ("finish", "length")])))
+    assert (heard["calls"], heard["ends"]) == ([("y", "f", {"a": 1})], ["MAX_TOKENS"])
+
+
 @pytest.mark.parametrize(
     ("calls", "holder"),
     [

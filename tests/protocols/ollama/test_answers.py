@@ -177,6 +177,12 @@ LISTS = [case for case in RECORDED if not case.values[0] or "models-list" in cas
 ANSWERS = [case for case in RECORDED if not case.values[0] or "models-list" not in case.values[0]["name"]]
 
 
+def test_a_call_that_was_cut_off_is_not_handed_out() -> None:
+    """A client would run it (F063)."""
+    cut = Answer(parts=[Text("a"), ToolCall("x", "f", '{"a":')], finish="length")
+    assert write_answer(cut, context())["message"] == {"role": "assistant", "content": "a"}
+
+
 @pytest.mark.parametrize("case", ANSWERS)
 def test_recorded_answers_both_ways(case: dict[str, Any]) -> None:
     document = json.loads(recorded(case, "response"))

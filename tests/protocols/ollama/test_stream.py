@@ -241,6 +241,17 @@ def test_reasons(reason: str, said: str) -> None:
     assert (last["done_reason"], last["eval_count"]) == (said, 0)
 
 
+def test_a_call_that_was_cut_off_is_not_handed_out() -> None:
+    """A client would run it (F063)."""
+    cut = [("tool_start", 0, "x", "f"), ("tool_arguments", 0, '{"a":'), ("tool_end", 0)]
+    whole = [("tool_start", 1, "y", "g"), ("tool_arguments", 1, '{"a":1}'), ("tool_end", 1)]
+    call, last = written(*cut, *whole, ("finish", "length"))
+    assert [one["id"] for one in call["message"]["tool_calls"]] == ["y"]
+    assert last["done_reason"] == "length"
+    slip, last = written(*cut, ("finish", "stop"))
+    assert slip["message"]["tool_calls"][0]["function"]["arguments"] == {"raw": '{"a":'}
+
+
 def test_interleaved_calls_leave_whole_in_the_order_of_their_ends() -> None:
     lines = written(
         ("tool_start", 0, "id0", "first"),
