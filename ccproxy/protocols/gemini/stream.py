@@ -97,7 +97,7 @@ class Decoder(base.Decoder):
         return text
 
     def _last(self) -> list[bytes]:
-        """What the end of the body completes. An array that lacks its end is a cut stream, unless the model had ended; bytes
+        """What the end of the body completes. An array without its end is a cut stream, unless the model had ended; bytes
         behind its end are an error however late they came."""
         assert self._reader is not None
         self._reader.feed(b"")
