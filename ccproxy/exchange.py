@@ -17,10 +17,11 @@ What happens in which state, and who may call what, is in `actions.Life`. The st
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Literal
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ccproxy import conversion
 from ccproxy.actions import Abort, Action, Commit, Dial, End, Endpoint, Finished, Release, Reply, Write
@@ -50,14 +51,14 @@ class Patience:
 @frozen(kw_only=True)
 class Plan:
     """Which upstream serves a request. prefix: the base URL's path. headers: the provider's own and its credentials.
-    key: the one among them that no client may see, not even in an error that repeats it."""
+    secrets: what no client and no log may see, not even in an error that repeats it."""
 
     protocol: Protocol
     target: Target
     endpoint: Endpoint
     prefix: str = ""
     headers: Headers = field(factory=list, repr=False)
-    key: str = field(default="", repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     patience: Patience = Patience()
 
 
@@ -86,6 +87,8 @@ State = Literal["receiving", "dialled", "answering", "committed", "over"]
 
 LONGEST_ERROR = 1024 * 1024
 """Bytes kept of an upstream's error body; nobody explains a failure in more."""
+
+_ANY = ("utf-8", "surrogatepass")
 
 PASSED_DOWN = ("x-request-id", "request-id", "retry-after")
 PASSED_DOWN_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
@@ -164,15 +167,16 @@ class Exchange:
 
     def upstream_eof(self, now: float) -> list[Action]:
         if self._refused:
-            error = read_error(self._upstream.name, self._status, self._answer_headers, self._said_in_refusal())
-            return self._break(_as_client_sees(error), now, healthy=True)
+            return self._break(self._refusal_said(), now, healthy=True)
         if self._pump is None:
             self._pump = self._choose_pump(b"")
         last = self._pump.eof()
-        actions = self._advance(last, now)
+        actions = self._advance(last if self._pump.failure is None else self._without_secrets(last), now)
         return actions if self.state == "over" else [*actions, *self.ended(now)]
 
     def upstream_failed(self, error: Exception, now: float) -> list[Action]:
+        if self._refused:  # it has said why before it broke off
+            error = self._refusal_said()
         return self._break(error if isinstance(error, CcproxyError) else UpstreamError(str(error)), now)
 
     # The upstream's side, after the commit
@@ -186,10 +190,12 @@ class Exchange:
         out = pump.feed(data)
         if pump.done:
             self.done = True
-        return out
+        return out if pump.failure is None else self._without_secrets(out)
 
     def ended(self, now: float) -> list[Action]:
-        """The pump is done, and what it said is written."""
+        """The pump is done, and what it said is written; or the upstream refuses at a length that nobody reads."""
+        if self._refused:
+            return self._break(self._refusal_said(), now)
         failure = self._pump.failure if self._pump else None
         self.record.error = failure
         return [End(), Abort() if failure else Release(), self._finished(now)]
@@ -210,7 +216,7 @@ class Exchange:
         if not self._status and waited > patience.first_byte:
             return self._break(TimedOut(f"the upstream sent no answer within {patience.first_byte:g} s"), now)
         if self._status and waited > patience.idle:
-            return self._break(TimedOut(f"the upstream sent nothing for {patience.idle:g} s"), now)
+            return self.upstream_failed(TimedOut(f"the upstream sent nothing for {patience.idle:g} s"), now)
         return self._sign_of_life(now)
 
     def _sign_of_life(self, now: float) -> list[Action]:
@@ -257,7 +263,7 @@ class Exchange:
             **dict(prepared.headers),
         }
         if plan.protocol.name == self._protocol.name:
-            merged.update((n, v) for n, v in self._client_headers if n in plan.protocol.pass_headers)
+            merged.update(_joined((n, v) for n, v in self._client_headers if n in plan.protocol.pass_headers))
         merged.update(plan.headers)
         return list(merged.items())
 
@@ -265,14 +271,13 @@ class Exchange:
         """Bytes of the upstream's body, when it is not yet known what they are."""
         if self._refused:
             self._refusal += data[: LONGEST_ERROR - len(self._refusal)]
+            self.done = len(self._refusal) == LONGEST_ERROR
             return b""
         if self._pump is None:
             if not data.strip():
                 return b""
             self._pump = self._choose_pump(data)
-        out = self._pump.feed(data)
-        self.done = self._pump.done and self.state == "committed"
-        return out
+        return self.pump(data)
 
     def _choose_pump(self, first: bytes) -> Pump:
         prepared = self._prepared
@@ -296,6 +301,8 @@ class Exchange:
         pump = self._pump
         if self.state == "committed":
             return [Write(out)] if out else []
+        if self._refused and self.done:
+            return self.ended(now)
         if pump is None:
             return []
         if pump.failure is not None:
@@ -332,12 +339,14 @@ class Exchange:
         self.record.error = error
         if self._pump is None:
             self._pump = self._choose_pump(b":")
-        last = b"" if self._pump.done else self._pump.fail(error)
+        last = b"" if self._pump.done else self._without_secrets(self._pump.fail(error))
         writes: list[Action] = [Write(last)] if last else []
         return [*writes, End(), farewell, self._finished(now)]
 
     def _reply_error(self, error: CcproxyError, now: float, farewell: Action | None = None) -> list[Action]:
+        error.headers = error.headers or tuple(self._headers_for_client(self._answer_headers))
         reply = error_reply(self._protocol, error)
+        reply = evolve(reply, body=self._without_secrets(reply.body))
         self.record.status, self.record.error = reply.status, error
         return [reply, *([farewell] if farewell else []), self._finished(now)]
 
@@ -347,12 +356,19 @@ class Exchange:
         record.ended = now
         record.notes = self._context.notes
         record.usage = self._pump.usage if self._pump else None
+        if record.error is not None:
+            record.error.message = self._without_secrets(record.error.message.encode(*_ANY)).decode(*_ANY)
         return Finished(record)
 
-    def _said_in_refusal(self) -> bytes:
-        """The body of the upstream's error; some providers repeat the key that they refuse."""
-        key = self._plan.key.encode() if self._plan else b""
-        return bytes(self._refusal.replace(key, b"***") if key else self._refusal)
+    def _refusal_said(self) -> CcproxyError:
+        """The upstream's error, as far as its body has come."""
+        return _as_client_sees(read_error(self._upstream.name, self._status, self._answer_headers, bytes(self._refusal)))
+
+    def _without_secrets(self, data: bytes) -> bytes:
+        """Some providers repeat the key that they refuse."""
+        for secret in self._plan.secrets if self._plan else ():
+            data = data.replace(secret.encode(), b"***")
+        return data
 
     def _headers_for_client(self, headers: Headers) -> Headers:
         same = self._protocol.pass_answer_headers if self._upstream.name == self._protocol.name else frozenset()
@@ -387,8 +403,16 @@ def error_reply(protocol: Protocol, error: CcproxyError) -> Reply:
     """The error as a whole answer in the shape of `protocol`."""
     headers: Headers = [("content-type", "application/json"), *error.headers]
     if error.retry_after is not None and not any(name == "retry-after" for name, _ in headers):
-        headers.append(("retry-after", f"{error.retry_after:g}"))
+        headers.append(("retry-after", f"{math.ceil(error.retry_after)}"))
     return Reply(protocol.status_for(error), headers, jsontext.dumps(protocol.write_error(error)))
+
+
+def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A header that stands twice says both (RFC 9110, section 5.3), as `anthropic-beta` may."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 def _as_client_sees(error: UpstreamError) -> UpstreamError:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ccproxy.actions import Action, Commit, Dial, Endpoint, Finished, Reply, Write
-from ccproxy.errors import Broken, NotFound, TooLarge, Unreachable
-from ccproxy.exchange import Exchange, Patience, Plan
+from ccproxy.errors import Broken, NotFound, TimedOut, TooLarge, Unreachable
+from ccproxy.exchange import LONGEST_ERROR, Exchange, Patience, Plan
 from ccproxy.model import Context, Target
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call
@@ -38,6 +38,7 @@ class Playbook:
         call = Call(model="alias" if client == "gemini" else "", stream=stream if client == "gemini" else None)
         call = Call(model=call.model, stream=call.stream, query={"alt": "sse"})
         headers = [("x-api-key", "client-secret"), ("anthropic-version", "2023-06-01"), ("cookie", "c")]
+        headers += [("anthropic-beta", "one"), ("anthropic-beta", "two")]
         self.exchange = Exchange(PROTOCOLS[client], self.context, call, self.route, headers)
         self.exchange.begin(0.0)
         self.sent = b""
@@ -53,6 +54,7 @@ class Playbook:
             endpoint=Endpoint(scheme="https", host="up.example", port=443),
             prefix="/base",
             headers=[("authorization", "Bearer upstream-secret")],
+            secrets=("upstream-secret",),
             patience=self.patience,
         )
 
@@ -165,6 +167,7 @@ def test_what_belongs_to_the_protocol_passes_on_the_same_protocol() -> None:
     play = Playbook("claude", "claude")
     play.body()
     assert dict(play.dial.headers)["anthropic-version"] == "2023-06-01"
+    assert dict(play.dial.headers)["anthropic-beta"] == "one, two"
 
 
 @pytest.mark.parametrize("protocol", list(PROTOCOLS))
@@ -252,6 +255,73 @@ def test_an_upstreams_refusal_keeps_its_status(client: str, status: int, body: b
     assert play.reply.status == status
     assert message in play.reply.body.decode()
     assert dict(play.reply.headers)["retry-after"] == "7"
+    assert dict(play.reply.headers)["x-request-id"] == "r1"
+
+
+@pytest.mark.parametrize("cut", [Broken("cut off"), TimedOut("nothing for 300 s")])
+def test_a_refusal_that_is_cut_keeps_its_status(cut: Exception) -> None:
+    play = Playbook("claude", "openai")
+    play.body()
+    play.head(429, [("retry-after", "7")])
+    play.bytes(b"slow do")
+    assert play.take(play.exchange.upstream_failed(cut, 3.0)) == ["Reply", "Abort", "Finished"]
+    assert play.reply.status == 429
+    assert b"slow do" in play.reply.body
+    assert dict(play.reply.headers)["retry-after"] == "7"
+
+
+def test_a_refusal_without_end_is_answered() -> None:
+    play = Playbook("claude", "openai")
+    play.body()
+    play.head(500)
+    assert play.bytes(b"x" * (LONGEST_ERROR - 1)) == []
+    assert play.bytes(b"xx") == ["Reply", "Abort", "Finished"]
+    assert play.reply.status == 500
+
+
+def test_a_refusal_without_end_after_hold_is_told() -> None:
+    play = Playbook("claude", "openai", hold=10.0)
+    play.body()
+    play.take(play.exchange.tick(11.5))
+    play.head(500, now=12.0)
+    play.pump(b"x" * LONGEST_ERROR)
+    assert play.exchange.done
+    assert play.ended() == ["Write", "End", "Abort", "Finished"]
+    assert b"event: error" in play.sent
+
+
+ECHOES = {
+    "refusal": (401, JSON, b'{"error":{"message":"no upstream-secret"}}'),
+    "document": (200, JSON, b'{"error":{"message":"no upstream-secret"}}'),
+    "first event": (200, SSE, b'data: {"error":{"message":"no upstream-secret","code":401}}\n\n'),
+}
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("client", ["openai", "claude"])
+@pytest.mark.parametrize("echo", list(ECHOES))
+def test_no_error_repeats_a_secret(echo: str, client: str, held: bool) -> None:
+    play = Playbook(client, "openai", hold=10.0)
+    play.body()
+    if held:
+        play.take(play.exchange.tick(11.5))
+    status, headers, body = ECHOES[echo]
+    play.head(status, headers, now=12.0)
+    if held:
+        play.pump(body)
+    else:
+        play.bytes(body)
+    if play.exchange.state != "over":
+        play.eof(now=13.0)
+    assert b"no ***" in play.sent
+    assert play.record.error.message == "no ***"
+
+
+def test_an_error_with_status_200_has_the_answers_headers() -> None:
+    play = Playbook("claude", "openai")
+    play.body()
+    play.head(200, [*SSE, ("x-request-id", "r1")])
+    play.bytes(ECHOES["first event"][2])
     assert dict(play.reply.headers)["x-request-id"] == "r1"
 
 

@@ -160,6 +160,7 @@ class _Upstream:
         self._provider = provider
         self._protocol = PROTOCOLS[provider.protocol]
         self._pool = KeyPool(provider.api_keys)
+        self._secrets = _secrets(provider)
         parts = urlsplit(base_of(provider))
         port = parts.port or (443 if parts.scheme == "https" else 80)
         self._host = (parts.hostname or "").lower()
@@ -192,9 +193,18 @@ class _Upstream:
             endpoint=self._endpoint,
             prefix=self._prefix,
             headers=[*credentials, *self._provider.headers.items()],
-            key=key,
+            secrets=self._secrets,
             patience=self._patience,
         )
+
+
+_SHORTEST_SECRET = 16
+"""Characters of a header's last word that may be a key (`Bearer sk-...`); shorter ones are versions and flags."""
+
+
+def _secrets(provider: Provider) -> tuple[str, ...]:
+    words = [value.rpartition(" ")[2] for value in provider.headers.values()]
+    return (*provider.api_keys, *(word for word in words if len(word) >= _SHORTEST_SECRET))
 
 
 def log_record(record: Record) -> None:
