@@ -254,7 +254,8 @@ class Protocol:
     has no such operation.
 
     write_error(error): the error document of this protocol; the HTTP status is `error.status` after `status_for`.
-    statuses: HTTP statuses that this protocol's clients know otherwise (529 only Claude's): ours -> theirs.
+    statuses: HTTP statuses that this protocol's clients know otherwise: ours -> theirs. 529, which is overloaded, is
+        Anthropic's alone; some clients of others ask again for the statuses they know only.
     marks: header names (lower-case), and query keys with a leading `?`, that only this protocol's clients send; they
         tell on paths that several protocols share.
     headers: what every request to an upstream of this protocol must say.
@@ -278,7 +279,7 @@ class Protocol:
     headers: tuple[tuple[str, str], ...] = ()
     pass_headers: frozenset[str] = frozenset()
     pass_answer_headers: frozenset[str] = frozenset()
-    statuses: Mapping[int, int] = field(factory=dict)
+    statuses: Mapping[int, int] = field(factory=lambda: {529: 503})
     sdk_suffix: tuple[str, ...] = ()
 
     def status_for(self, error: CcproxyError) -> int:

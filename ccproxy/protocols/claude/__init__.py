@@ -65,5 +65,6 @@ PROTOCOL = Protocol(
     marks=frozenset({"anthropic-version"}),
     headers=HEADERS,
     pass_headers=frozenset({"anthropic-version", "anthropic-beta"}),
+    statuses={},
     sdk_suffix=("/v1",),
 )

@@ -118,7 +118,8 @@ def write_error(error: CcproxyError) -> dict[str, JSON]:
     if error.origin == NAME and isinstance(raw, dict) and isinstance(raw.get("error"), dict):
         return {"error": raw["error"]}
     word = _WORDS.get(error.status) or ("INTERNAL" if error.status >= 500 else "FAILED_PRECONDITION")
-    body: dict[str, JSON] = {"code": error.status, "message": error.message, "status": word}
+    code = 503 if error.status == 529 else error.status  # as the HTTP status is, see Protocol.statuses
+    body: dict[str, JSON] = {"code": code, "message": error.message, "status": word}
     if details := _details(error):
         body["details"] = details
     return {"error": body}

@@ -175,6 +175,7 @@ _TYPES: dict[int, str] = {
     429: "rate_limit_error",
     503: "service_unavailable_error",
     504: "timeout_error",
+    529: "service_unavailable_error",
 }
 
 _STATUSES: dict[str, int] = {type: status for status, type in reversed(_TYPES.items())} | {

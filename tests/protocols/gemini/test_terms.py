@@ -25,7 +25,7 @@ def test_every_finish_reason_of_the_sdk_has_its_meaning() -> None:
         (Unauthorized("no"), 401, "UNAUTHENTICATED"),
         (NotFound("no"), 404, "NOT_FOUND"),
         (UpstreamError("no", status=429), 429, "RESOURCE_EXHAUSTED"),
-        (UpstreamError("no", status=529), 529, "UNAVAILABLE"),
+        (UpstreamError("no", status=529), 503, "UNAVAILABLE"),
         (UpstreamError("no", status=599), 599, "INTERNAL"),
         (UpstreamError("no", status=418), 418, "FAILED_PRECONDITION"),
         (UpstreamError("no", status=503, origin="claude", raw={"error": {"type": "x"}}), 503, "UNAVAILABLE"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ccproxy.errors import UpstreamError
 from ccproxy.model import Context, Target
 from ccproxy.protocols.openai import PROTOCOL
 
@@ -25,3 +26,7 @@ def test_the_reader_frames_events() -> None:
     reader = PROTOCOL.chat.reader()
     assert reader.feed(b': hello\n\ndata: {"a":1}\r\n\r\ndata:[DONE]') == [b'{"a":1}']
     assert reader.eof() == [b"[DONE]"]
+
+
+def test_overloaded_is_a_status_that_clients_ask_again_for() -> None:
+    assert [PROTOCOL.status_for(UpstreamError("m", status=status)) for status in (429, 503, 529)] == [429, 503, 503]

@@ -72,6 +72,7 @@ def test_usage_of_another_protocol() -> None:
         (NotFound("m"), "not_found_error"),
         (CcproxyError("m", status=418), "invalid_request_error"),
         (CcproxyError("m", status=429), "rate_limit_error"),
+        (UpstreamError("m", status=529), "service_unavailable_error"),
         (UpstreamError("m"), "server_error"),
         (TimedOut("m"), "timeout_error"),
     ],
