@@ -8,6 +8,7 @@ name, the later ones index and arguments. Seen in the wild, and read here:
     id and name in every piece        only the first counts
     arguments before the name         kept until the name comes; at the end the call is named as well as can be
     arguments as an object            written as JSON text
+    null as arguments                 none
     the arguments so far, each time   only what is new is passed on
     a call in one piece, several calls in one chunk, type null
 
@@ -26,6 +27,8 @@ from ccproxy.stream import Sink
 UNKNOWN = "unknown_tool"
 """The name of a call whose upstream never said one, when the request offers more than one tool."""
 
+_NOTHING = "null"
+
 
 def is_complete(arguments: str) -> bool:
     """Whether this is a whole JSON document."""
@@ -37,7 +40,20 @@ def is_complete(arguments: str) -> bool:
 
 
 class _Call:
-    __slots__ = ("custom", "doubt", "ended", "given_id", "index", "key", "length", "name", "pieces", "snapshots", "started")
+    __slots__ = (
+        "custom",
+        "doubt",
+        "ended",
+        "given_id",
+        "index",
+        "key",
+        "length",
+        "name",
+        "pieces",
+        "snapshots",
+        "started",
+        "waits",
+    )
 
     def __init__(self, key: int, index: JSON, given_id: str) -> None:
         self.key = key
@@ -51,6 +67,7 @@ class _Call:
         self.length = 0  # of the arguments so far
         self.doubt = ""  # a piece that begins like all that came before: more of it, or all of it again
         self.snapshots = False  # each piece repeats what came before
+        self.waits = False  # nothing was sent of the arguments so far
 
     def __repr__(self) -> str:
         return f"<_Call {self.key} {self.name!r} length={self.length} started={self.started} ended={self.ended}>"
@@ -208,7 +225,7 @@ class Calls:
         name = client_tool_name(call.name, self._context)
         self._sink.tool_start(call.key, id, name, "custom" if call.custom else "function")
         if call.length:
-            self._sink.tool_arguments(call.key, call.seen)
+            self._send(call, call.seen)
 
     def _pass(self, call: _Call, news: str) -> None:
         if not news:
@@ -216,10 +233,21 @@ class Calls:
         call.pieces.append(news)
         call.length += len(news)
         if call.started:
-            self._sink.tool_arguments(call.key, news)
+            self._send(call, news)
+
+    def _send(self, call: _Call, news: str) -> None:
+        """What may still become `null`, which says no arguments, waits."""
+        if call.length <= len(_NOTHING) and not call.custom and _NOTHING.startswith(call.seen):
+            call.waits = True
+            return
+        if call.waits:
+            call.waits, news = False, call.seen
+        self._sink.tool_arguments(call.key, news)
 
     def _end(self, call: _Call) -> None:
         self._pass(call, call.rest())
+        if call.waits and call.seen != _NOTHING:
+            self._sink.tool_arguments(call.key, call.seen)
         call.ended = True
         self.open -= 1
         self._sink.tool_end(call.key)

@@ -56,6 +56,27 @@ TWO = [("c", "f", '{"a":1}'), ("d", "g", '{"b":2}')]
             [function("f", '{"a"', index=0, id="c"), function("f", ":1}", index=0, id="c")], ONE, id="id-and-name-repeated"
         ),
         pytest.param([function("f", {"a": 1}, index=0, id="c")], ONE, id="object"),
+        pytest.param([function("f", "null", index=0, id="c")], [("c", "f", "")], id="null"),
+        pytest.param(
+            [
+                function("f", "nu", index=0, id="c"),
+                function(None, "ll", index=0),
+                function("g", '{"b":2}', index=1, id="d"),
+            ],
+            [("c", "f", ""), ("d", "g", '{"b":2}')],
+            id="null-in-pieces",
+        ),
+        pytest.param(
+            [function("f", "n", index=0, id="c"), function(None, "ope", index=0)],
+            [("c", "f", "nope")],
+            id="not-null-after-all",
+        ),
+        pytest.param([function("f", "nul", index=0, id="c")], [("c", "f", "nul")], id="not-even-null"),
+        pytest.param(
+            [{"index": 0, "id": "c", "type": "custom", "custom": {"name": "f", "input": "null"}}],
+            [("c", "f", "null")],
+            id="null-as-free-text",
+        ),
         pytest.param([function("f", '{"a"', id="c"), function(None, ":1}")], ONE, id="no-index"),
         pytest.param([function("f", '{"a"', id="c"), function("f", ":1}")], ONE, id="no-index-name-repeated"),
         pytest.param([function("f", '{"a"', id="c"), function("", ":1}", id="c")], ONE, id="no-index-id-repeated"),
