@@ -27,10 +27,12 @@ SECTIONS: dict[str, str] = {
 }
 """The list's sections and their numbers; it is not contiguous."""
 
-PENDING_SECTIONS = frozenset("ABCDEFGHIJKL")
+PENDING_SECTIONS = frozenset("BCDEFGHIJKL")
 """Sections that have no tests yet."""
 
-PENDING: dict[str, str] = {}
+PENDING: dict[str, str] = {
+    "F031": "the table of vendor quirks: Mistral's ids of nine letters and digits",
+}
 """Lines that wait for what is not built yet, with its name."""
 
 _NAMED = re.compile(r"_f(\d{3})(?=_|\b)|[\"']F(\d{3})(?!\d)")

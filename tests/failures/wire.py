@@ -136,3 +136,98 @@ def _with_input(block: Doc) -> Doc:
     """A call's input from its pieces."""
     pieces = block.pop("json", None)
     return block if pieces is None else {**block, "input": json.loads(pieces or "{}")}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# OpenAI's chunks, since most upstreams send these
+
+
+def chunk(finish: str | None = None, **delta: Any) -> Doc:
+    """One chunk of an OpenAI stream."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "up", "choices": [choice]}
+
+
+def call(
+    index: int | None, id: str | None = None, name: str | None = None, arguments: str | None = None, **more: Any
+) -> Doc:
+    """One chunk with a piece of a tool call; what is None is not said."""
+    function = {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
+    entry = {key: value for key, value in (("index", index), ("id", id)) if value is not None}
+    return chunk(tool_calls=[{**entry, **more, "function": function}])
+
+
+def openai_stream(*chunks: Doc, finish: str | None = "stop") -> bytes:
+    """A stream of these chunks, ended as OpenAI does."""
+    return sse(chunk(role="assistant", content=""), *chunks, *([chunk(finish)] if finish else [])) + DONE
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What a client hears, whatever its protocol
+
+
+def heard_calls(client: str, events: list[Doc]) -> list[tuple[str, Any]]:
+    """(name, arguments) of the tool calls in a stream."""
+    return [(name, arguments) for _, name, arguments in _CALLS[client](events)]
+
+
+def heard_ids(client: str, events: list[Doc]) -> list[str]:
+    """The ids of the tool calls in a stream."""
+    return [id for id, _, _ in _CALLS[client](events)]
+
+
+def heard_text(client: str, events: list[Doc]) -> str:
+    """The visible text of a stream."""
+    return "".join(_TEXTS[client](events))
+
+
+def heard_finish(client: str, events: list[Doc]) -> str:
+    """Why the answer ended, in the client's own word."""
+    reason: str = _REASONS[client](events)
+    return reason
+
+
+def _gemini_parts(events: list[Doc]) -> list[Doc]:
+    return [part for event in events for one in event.get("candidates", []) for part in one["content"].get("parts", [])]
+
+
+def _responses_items(events: list[Doc], kind: str) -> list[Doc]:
+    return [
+        event["item"] for event in events if event["type"] == "response.output_item.done" and event["item"]["type"] == kind
+    ]
+
+
+_CALLS: dict[str, Any] = {
+    "openai": lambda events: [(id, name, json.loads(text)) for id, name, text in joined_calls(events)],
+    "responses": lambda events: [
+        (item["call_id"], item["name"], json.loads(item["arguments"])) for item in _responses_items(events, "function_call")
+    ],
+    "claude": lambda events: [(b["id"], b["name"], b["input"]) for b in blocks(events) if b["type"] == "tool_use"],
+    "gemini": lambda events: [
+        (part["functionCall"]["id"], part["functionCall"]["name"], part["functionCall"]["args"])
+        for part in _gemini_parts(events)
+        if "functionCall" in part
+    ],
+    "ollama": lambda events: [
+        (one["id"], one["function"]["name"], one["function"]["arguments"])
+        for event in events
+        for one in event["message"].get("tool_calls", [])
+    ],
+}
+_TEXTS: dict[str, Any] = {
+    "openai": lambda events: [delta.get("content") or "" for delta in deltas(events)],
+    "responses": lambda events: [
+        part["text"] for item in _responses_items(events, "message") for part in item["content"] if "text" in part
+    ],
+    "claude": lambda events: [block["text"] for block in blocks(events) if block["type"] == "text"],
+    "gemini": lambda events: [part.get("text", "") for part in _gemini_parts(events) if not part.get("thought")],
+    "ollama": lambda events: [event["message"].get("content", "") for event in events],
+}
+_REASONS: dict[str, Any] = {
+    "openai": lambda events: reasons(events)[0],
+    "responses": lambda events: (events[-1]["response"]["incomplete_details"] or {}).get("reason", events[-1]["type"]),
+    "claude": lambda events: events[-2]["delta"]["stop_reason"],
+    "gemini": lambda events: events[-1]["candidates"][0]["finishReason"],
+    "ollama": lambda events: events[-1]["done_reason"],
+}
+CLIENTS = tuple(_CALLS)

@@ -17,7 +17,7 @@ from ccproxy.codec import jsontext
 from ccproxy.errors import Malformed
 from ccproxy.model import JSON, Context
 from ccproxy.protocols.base import client_tool_name, made_id
-from ccproxy.protocols.claude.requests_in import NAME, read_citation
+from ccproxy.protocols.claude.requests_in import NAME, arguments_of, read_citation
 from ccproxy.stream import Sink
 
 
@@ -185,13 +185,8 @@ def _end_redacted(blocks: Blocks, block: _Open) -> None:
 
 def _end_tool(blocks: Blocks, block: _Open) -> None:
     if not block.pieces:
-        blocks.sink.tool_arguments(block.key, _whole_input(block.raw.get("input")))
+        blocks.sink.tool_arguments(block.key, arguments_of(block.raw.get("input")))
     blocks.sink.tool_end(block.key)
-
-
-def _whole_input(input: JSON) -> str:
-    """The arguments of a call that came in one piece; the API says objects, some who copy it say null or text."""
-    return input if isinstance(input, str) and input else jsontext.dumps_str(input or {})
 
 
 def _end_opaque(blocks: Blocks, block: _Open) -> None:

@@ -327,8 +327,19 @@ def _read_call(rest: dict[str, JSON], at: str) -> Part:
     if isinstance(input, dict):
         del rest["input"]
         return ToolCall(id, name, input, cache=_cache(rest, at), extras=_extras(rest))
-    text = input if isinstance(input, str) else jsontext.dumps_str(input or {})
-    return ToolCall(id, name, text, cache=_cache(rest, at), extras=_extras(rest))
+    return ToolCall(id, name, arguments_of(input), cache=_cache(rest, at), extras=_extras(rest))
+
+
+def arguments_of(input: JSON) -> str:
+    """The JSON text of a call's input, whatever stands in the object's place: nothing is `{}`, text that is JSON is taken
+    for the arguments themselves."""
+    if not isinstance(input, str):
+        return jsontext.dumps_str(input or {})
+    try:
+        jsontext.loads(input or "{}")
+    except jsontext.JSONError:
+        return jsontext.dumps_str(input)
+    return input or "{}"
 
 
 def _read_result(rest: dict[str, JSON], at: str) -> Part:

@@ -302,7 +302,7 @@ def test_parts() -> None:
     texts = [part.text for part in parts_of(*SAME_AGAIN["documents"]["messages"][0]["content"])]
     assert texts == [None, "t", None, None, "plain", "Hi\n[image]", "Hi"]
     calls = read(SAME_AGAIN["inputs that are no objects"]).messages[0].parts
-    assert [call.arguments for call in calls if isinstance(call, ToolCall)] == ["text", "{}", "[1]"]
+    assert [call.arguments for call in calls if isinstance(call, ToolCall)] == ['"text"', "{}", "[1]"]
 
 
 def test_thoughts_know_their_makers() -> None:
