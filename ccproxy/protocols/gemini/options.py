@@ -214,14 +214,12 @@ def _read_format(config: dict[str, JSON]) -> ResponseFormat | None:
 
 
 def _read_thinking(raw: JSON) -> ReasoningOptions | None:
-    """`thinkingConfig`: a budget of 0 is off, of -1 leaves it to the model."""
+    """`thinkingConfig`: a budget of 0 is off, of -1 leaves it to the model; thoughts are hidden unless asked for."""
     if raw is None:
         return None
     config = object_(raw, "generationConfig.thinkingConfig")
-    options = ReasoningOptions(extras=Extras(NAME, dict(config)))
-    shown = either(config, "includeThoughts")
-    if shown is not None:
-        options.summary = "auto" if shown is True else "none"
+    shown = either(config, "includeThoughts") is True
+    options = ReasoningOptions(summary="auto" if shown else "none", extras=Extras(NAME, dict(config)))
     budget = either(config, "thinkingBudget")
     if budget is not None:
         _read_budget(options, integer_(budget, "generationConfig.thinkingConfig.thinkingBudget"))

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ccproxy.codec import jsontext
-from ccproxy.errors import RequestError
+from ccproxy.errors import RequestError, Unsupported
 from ccproxy.media import part_for
 from ccproxy.model import (
     JSON,
@@ -71,6 +71,8 @@ def read_request(document: dict[str, JSON], context: Context, call: Call) -> Req
     """See `base.Chat`."""
     peek(document, context, call)
     fields, shape = spelled(document, _TOP)
+    if fields.get("cachedContent") and context.upstream != NAME:  # the system prompt, tools and first turns stand there
+        raise Unsupported("cachedContent", context.upstream, "only its own upstream has what it names")
     extras = Extras(NAME, fields, shape)
     model = call.model or text_(fields.get("model") or "", "model")
     if not model:

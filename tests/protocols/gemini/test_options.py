@@ -39,9 +39,9 @@ def test_tool_choices(calling: dict[str, Any], mode: str, name: str, allowed: li
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ({"thinkingBudget": 0}, (False, None, 0, False, "")),
-        ({"thinkingBudget": -1}, (True, None, None, True, "")),
-        ({"thinkingBudget": 5}, (True, None, 5, False, "")),
+        ({"thinkingBudget": 0}, (False, None, 0, False, "none")),
+        ({"thinkingBudget": -1}, (True, None, None, True, "none")),
+        ({"thinkingBudget": 5}, (True, None, 5, False, "none")),
         ({"thinkingLevel": "high", "includeThoughts": True}, (None, "high", None, False, "auto")),
         ({"thinking_level": "SOMETHING", "include_thoughts": False}, (None, None, None, False, "none")),
     ],

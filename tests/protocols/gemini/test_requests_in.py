@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ccproxy.errors import RequestError
+from ccproxy.errors import RequestError, Unsupported
 from ccproxy.model import (
     Audio,
     Context,
@@ -251,6 +251,12 @@ def test_a_filtered_tool_leaves_the_list_of_allowed_names() -> None:
     made = written(request)
     assert made["toolConfig"]["functionCallingConfig"] == {"mode": "ANY", "allowedFunctionNames": ["now"]}
     assert [f["name"] for f in made["tools"][0]["functionDeclarations"]] == ["now"]
+
+
+def test_cached_content_is_known_to_its_upstream_only() -> None:
+    body = {**contents({"text": "a"}), "cachedContent": "cachedContents/x"}
+    with pytest.raises(Unsupported, match="cachedContent"):
+        read(body, upstream="openai")
 
 
 def test_cached_content_stands_for_system_and_tools() -> None:
