@@ -223,6 +223,8 @@ def _declarations(tools: list[Tool | Opaque], target: Target, context: Context) 
         if isinstance(tool, Opaque):
             context.note(f"a server tool of the {tool.origin} protocol was left out")
         else:
+            if tool.kind == "custom":
+                context.note(f"the custom tool {tool.name} was offered as a function with one text")
             found.append(_declaration(tool, wire_name(tool.name, context), key))
     return found
 
@@ -238,12 +240,18 @@ def _declaration(tool: Tool, name: str, key: str) -> dict[str, JSON]:
 
 
 def _calling(request: Request, context: Context) -> dict[str, JSON]:
-    """The function calling mode. A strict tool asks for arguments that fit their schema, which is the mode VALIDATED."""
-    choice = request.tool_choice or ToolChoice("auto")
-    strict = any(isinstance(tool, Tool) and tool.strict for tool in request.tools)
-    if request.tool_choice is None and not strict:
+    """The function calling mode. A strict tool asks for arguments that fit their schema, which is the mode VALIDATED. Names
+    of functions that are not declared, as of another provider's server tool, are refused and hence left out."""
+    functions = [tool for tool in request.tools if isinstance(tool, Tool)]
+    choice, known = request.tool_choice, {tool.name for tool in functions}
+    if choice is not None and choice.mode == "tool" and choice.name not in known:
+        context.note(f"the choice of the tool {choice.name} was left out: the upstream is not offered it")
+        choice = None
+    strict = any(tool.strict for tool in functions)
+    if choice is None and not strict:
         return {}
-    allowed = [wire_name(name, context) for name in choice.allowed]
+    choice = choice or ToolChoice("auto")
+    allowed = [wire_name(name, context) for name in choice.allowed if name in known]
     config = _calling_config(choice, allowed, wire_name(choice.name, context) if choice.name else "")
     if config["mode"] == "AUTO" and (strict or allowed):
         config["mode"] = "VALIDATED"

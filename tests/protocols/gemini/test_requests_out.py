@@ -100,6 +100,7 @@ def test_tools() -> None:
     config = made["toolConfig"]["functionCallingConfig"]
     assert config == {"mode": "ANY", "allowedFunctionNames": [odd["name"]]}
     assert any("claude" in note for note in told.notes)
+    assert any("custom tool patch" in note for note in told.notes)
     types.Tool.model_validate(tool)
 
 
@@ -122,6 +123,9 @@ def test_the_reduced_dialect_for_models_of_old() -> None:
         (ToolChoice("required", allowed=["f"]), None, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
         (ToolChoice("auto", allowed=["f"]), None, {"mode": "VALIDATED", "allowedFunctionNames": ["f"]}),
         (ToolChoice("tool", "f"), None, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
+        (ToolChoice("tool", "web_search"), None, None),
+        (ToolChoice("tool", "web_search"), True, {"mode": "VALIDATED"}),
+        (ToolChoice("required", allowed=["f", "web_search"]), None, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
     ],
 )
 def test_tool_choices(choice: ToolChoice | None, strict: bool | None, expected: Any) -> None:
