@@ -52,11 +52,6 @@ LEVELLED = ("gpt-oss",)
 ("Thinking": "GPT-OSS expects one of low, medium, or high")."""
 
 
-def path(target: Target, stream: bool, shape: str = "") -> str:
-    """See `Operation.path`."""
-    return PATH
-
-
 def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """See `Chat.write_request`."""
     own = request.origin == NAME
@@ -252,6 +247,7 @@ def _tool(tool: Tool | Opaque, context: Context) -> list[Fields]:
     if tool.description:
         function["description"] = tool.description
     if tool.kind == "custom":
+        context.note(f"the custom tool {tool.name} was offered as a function with one text")
         function["parameters"] = FREE_TEXT
     elif tool.parameters is not None or not own:
         function["parameters"] = tool.parameters if own else schema.clean(tool.parameters, DIALECT)

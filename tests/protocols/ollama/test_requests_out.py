@@ -195,7 +195,10 @@ def test_tools() -> None:
         },
     ]
     assert {one["type"] for one in out} == {"function"}
-    assert notes == ["a tool that only the elsewhere protocol knows was left out"]
+    assert notes == [
+        "the custom tool patch was offered as a function with one text",
+        "a tool that only the elsewhere protocol knows was left out",
+    ]
     ChatRequest(model="m", messages=[], tools=out)
 
 
