@@ -15,8 +15,9 @@ from ccproxy.protocols.ollama.answers import (
     write_model,
     write_models,
 )
-from ccproxy.protocols.ollama.requests_in import CHAT, NAME, peek, read_request
-from ccproxy.protocols.ollama.requests_out import PATH, path, write_request
+from ccproxy.protocols.ollama.generate import alone, path, peek, read_request, write_request
+from ccproxy.protocols.ollama.requests_in import CHAT, GENERATE, NAME
+from ccproxy.protocols.ollama.requests_out import PATH
 from ccproxy.protocols.ollama.stream import STREAM_TYPE, Decoder, Encoder, Tap
 
 PROTOCOL = Protocol(
@@ -35,7 +36,8 @@ PROTOCOL = Protocol(
         stream_type=lambda context: STREAM_TYPE,
         peek=peek,
         path=path,
-        native_shapes=frozenset({"", CHAT}),
+        native_shapes=frozenset({"", CHAT, GENERATE}),
+        alone=alone,
         record_end=b"\n",
     ),
     models=Models(path="/api/tags", read=read_models, write=write_models, write_one=write_model),

@@ -31,7 +31,7 @@ from ccproxy.model import (
     parts_to_run,
 )
 from ccproxy.protocols.base import ModelInfo, client_tool_name, error_from_document, made_id
-from ccproxy.protocols.ollama.requests_in import NAME
+from ccproxy.protocols.ollama.requests_in import GENERATE, NAME
 from ccproxy.stream import Sink
 
 Fields = dict[str, JSON]
@@ -181,7 +181,7 @@ def read_answer(document: Fields, context: Context, sink: Sink) -> None:
 def _generated(document: Fields) -> Fields:
     """The same as a message, of a line of `/api/generate` (`response` beside `thinking`) or a bare last line."""
     if "response" in document:
-        return {"content": document["response"], "thinking": document.get("thinking")}
+        return {**document, "content": document["response"]}
     if "message" in document and document["message"] is not None:
         raise Malformed("the upstream's answer has a message that is no object")
     if "message" not in document and not document.get("done"):
@@ -227,11 +227,18 @@ def write_answer(answer: Answer, context: Context) -> Fields:
     return {
         "model": context.model or answer.model,
         "created_at": timestamp(context.created or answer.created),
-        "message": message,
+        **placed(message, context),
         "done": True,
         "done_reason": FINISH_OUT.get(answer.finish, "stop"),
         **usage_out(answer.usage),
     }
+
+
+def placed(message: Fields, context: Context) -> Fields:
+    """A message as the client's route carries it; `/api/generate` spreads its members over the line."""
+    if context.shape != GENERATE:
+        return {"message": message}
+    return {"response": message["content"], **{k: v for k, v in message.items() if k not in ("role", "content")}}
 
 
 def _joined(parts: list[Part], words: dict[type, Callable[[Any], str]]) -> str:

@@ -41,7 +41,8 @@ from ccproxy.turns import Pairs
 NAME = "ollama"
 
 CHAT = "chat"
-"""The context's shape of this route; `/api/generate` has another one."""
+GENERATE = "generate"
+"""The context's shapes: the last word of the two paths that chat."""
 
 STREAM_UNSAID = "stream not said"
 NO_CONTENT = "no content"

@@ -19,13 +19,14 @@ from ccproxy.protocols.ollama.answers import (
     FINISH_OUT,
     Fields,
     LineReader,
+    placed,
     stream_error,
     timestamp,
     usage_in,
     usage_out,
     write_error,
 )
-from ccproxy.protocols.ollama.requests_in import NAME
+from ccproxy.protocols.ollama.requests_in import GENERATE, NAME
 from ccproxy.stream import Sink
 
 STREAM_TYPE = "application/x-ndjson"
@@ -89,7 +90,12 @@ class Decoder(base.Decoder):
 # ---------------------------------------------------------------------------------------------------------------------
 # Writing
 
-_NOT_DONE = b'},"done":false}\n'
+_HEADS = {GENERATE: b',"response":'}
+_CHAT_HEAD = b',"message":{"role":"assistant","content":'
+_ENDS = {GENERATE: b',"done":false}\n'}
+_CHAT_END = b'},"done":false}\n'
+"""What stands around a line's words. The lines of `/api/generate` have no message around them."""
+
 _SEPARATORS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
 """Characters at which readers that go by Unicode's line ends (httpx in Ollama's SDK) would cut a line. They can only stand
 in strings, where the escapes mean the same."""
@@ -106,8 +112,8 @@ def _one_line(document: bytes) -> bytes:
     return document
 
 
-def _last_line(model: str, created_at: str, reason: str, counts: Fields) -> bytes:
-    head: Fields = {"model": model, "created_at": created_at, "message": {"role": "assistant", "content": ""}}
+def _last_line(context: Context, model: str, created_at: str, reason: str, counts: Fields) -> bytes:
+    head = {"model": model, "created_at": created_at, **placed({"role": "assistant", "content": ""}, context)}
     return _one_line(jsontext.dumps({**head, "done": True, "done_reason": reason, **counts})) + b"\n"
 
 
@@ -119,13 +125,14 @@ class Encoder(base.Encoder):
     """Text and thinking leave at once; a call leaves whole when it ends, as nothing less can be said in this protocol; one
     whose arguments are no object waits for the end of the answer, which tells whether it was cut off."""
 
-    __slots__ = ("_calls", "_created_at", "_head", "_model", "_unsure", "_written")
+    __slots__ = ("_calls", "_created_at", "_end", "_head", "_model", "_unsure", "_written")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._model = context.model
         self._created_at = timestamp(context.created)
         self._head = b""
+        self._end = _ENDS.get(context.shape, _CHAT_END)
         self._calls: dict[int, tuple[ToolCall, list[str]]] = {}
         self._unsure: list[ToolCall] = []
         self._written = 0
@@ -134,16 +141,16 @@ class Encoder(base.Encoder):
         self._model = self._model or model
         self._created_at = timestamp(self.context.created or created)
         head = b'{"model":' + _encoded(self._model) + b',"created_at":' + _encoded(self._created_at)
-        self._head = head + b',"message":{"role":"assistant","content":'
+        self._head = head + _HEADS.get(self.context.shape, _CHAT_HEAD)
 
     def text(self, text: str) -> None:
-        self.out += self._head + _encoded(text) + _NOT_DONE
+        self.out += self._head + _encoded(text) + self._end
 
     def refusal(self, text: str) -> None:
         self.text(text)
 
     def thinking(self, text: str) -> None:
-        self.out += self._head + b'"","thinking":' + _encoded(text) + _NOT_DONE
+        self.out += self._head + b'"","thinking":' + _encoded(text) + self._end
 
     def media(self, part: Media) -> None:
         self.text(media.stand_in(part, NAME).text)
@@ -165,7 +172,7 @@ class Encoder(base.Encoder):
     def _put(self, call: ToolCall) -> None:
         function = b'{"index":%d,"name":%b,"arguments":%b}' % (self._written, _encoded(call.name), _arguments(call))
         self._written += 1
-        self.out += self._head + b'"","tool_calls":[{"id":%b,"function":%b}]' % (_encoded(call.id), function) + _NOT_DONE
+        self.out += self._head + b'"","tool_calls":[{"id":%b,"function":%b}]' % (_encoded(call.id), function) + self._end
 
     def usage(self, usage: Usage) -> None:
         self.totals = usage
@@ -174,7 +181,9 @@ class Encoder(base.Encoder):
         for call in self._unsure if reason != "length" else ():  # at the token limit they were cut off: not to be run
             self._put(call)
         self.done = True
-        self.out += _last_line(self._model, self._created_at, FINISH_OUT.get(reason, "stop"), usage_out(self.totals))
+        self.out += _last_line(
+            self.context, self._model, self._created_at, FINISH_OUT.get(reason, "stop"), usage_out(self.totals)
+        )
 
     def error(self, error: CcproxyError) -> None:
         """Calls that are still open are lost: half of one means nothing."""
@@ -222,7 +231,7 @@ class Tap(base.Tap):
         if self._model is None:
             raise Broken(_EMPTY)
         self.done = True
-        return _last_line(self._model, timestamp(self.context.created), "stop", usage_out(None))
+        return _last_line(self.context, self._model, timestamp(self.context.created), "stop", usage_out(None))
 
     def fail(self, error: CcproxyError) -> bytes:
         return b"" if self.done or self.failure else _error_line(error)
