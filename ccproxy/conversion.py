@@ -61,9 +61,15 @@ def prepare(
     """The request for the upstream. Fills the context. Raises RequestError, Unsupported among them."""
     client.chat.peek(document, context, call)
     stream = context.stream if target.stream == "auto" else target.stream == "always"
-    if _unchanged(client, upstream, target, context, stream) and not any(seal in body for seal in SEALS):
+    passes = _unchanged(client, upstream, target, context, stream) and not any(seal in body for seal in SEALS)
+    if passes and _can_think(target):
         return _relayed(body, document, upstream, target, stream)
     request = client.chat.read_request(document, context, call)
+    if passes and request.reasoning is None:
+        return _relayed(body, document, upstream, target, stream)
+    if request.reasoning is not None and not _can_think(target):
+        context.note("the model does not think, so it was not asked to")
+        request.reasoning = None
     request.model, request.stream = target.model, stream
     written = upstream.chat.write_request(request, target, context)
     return Prepared(
@@ -86,6 +92,12 @@ def pump_for(client: Protocol, upstream: Protocol, context: Context, *, relayed:
 def _unchanged(client: Protocol, upstream: Protocol, target: Target, context: Context, stream: bool) -> bool:
     same = client.name == upstream.name and stream == context.stream and not target.defaults
     return same and (not stream or context.shape in client.chat.native_shapes)
+
+
+def _can_think(target: Target) -> bool:
+    """False where the config says what the model can do and thinking is not in it: clients such as Claude Code ask every
+    model to think, and many servers answer that with 400."""
+    return not target.abilities or "thinking" in target.abilities
 
 
 def _relayed(body: bytes, document: dict[str, JSON], upstream: Protocol, target: Target, stream: bool) -> Prepared:

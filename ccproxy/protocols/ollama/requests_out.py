@@ -37,7 +37,7 @@ from ccproxy.model import (
     arguments_object,
 )
 from ccproxy.protocols.ollama.requests_in import NAME, NO_CONTENT, NO_ID, OPTIONS, STREAM_UNSAID, Fields
-from ccproxy.reasoning import nearest_effort
+from ccproxy.reasoning import effort_of, nearest_effort
 
 PATH = "/api/chat"
 
@@ -262,21 +262,20 @@ def _format(format: ResponseFormat | None) -> JSON:
 
 
 def _think(options: ReasoningOptions | None, target: Target, context: Context, own: bool) -> bool | str | None:
-    """true, false, or a level where the model takes one. Models that are known not to think are not asked to (F124)."""
+    """true, false, or a level where the model takes one."""
     if options is None:
         return None
     if options.enabled is False or options.effort == "none" or options.budget == 0:
         return False
     if own:
         return options.effort or options.enabled
-    if target.abilities and "thinking" not in target.abilities:
-        context.note("the model does not think, so it was not asked to")
-        return None
-    if options.effort is None:
-        return True if options.enabled or options.adaptive or options.budget else None
+    effort = effort_of(options)
+    if effort is None:
+        return True if options.enabled or options.adaptive else None
     if target.model.rpartition("/")[2].startswith(LEVELLED):
-        return nearest_effort(options.effort, ("low", "medium", "high"))
-    context.note("the effort of thinking has no place at this model and was sent as on")
+        return nearest_effort(effort, ("low", "medium", "high"))
+    if options.effort is not None:
+        context.note("the effort of thinking has no place at this model and was sent as on")
     return True
 
 

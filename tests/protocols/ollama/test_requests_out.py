@@ -286,17 +286,12 @@ def test_formats(format: ResponseFormat | None, wanted: Any) -> None:
         (ReasoningOptions(effort="high"), "gpt-oss:20b", "high"),
         (ReasoningOptions(effort="minimal"), "library/gpt-oss:120b", "low"),
         (ReasoningOptions(effort="max"), "gpt-oss", "high"),
+        (ReasoningOptions(budget=2_000), "gpt-oss", "low"),
+        (ReasoningOptions(enabled=True), "gpt-oss", True),
     ],
 )
 def test_thinking(options: ReasoningOptions | None, model: str, wanted: Any) -> None:
     assert written(target=Target(protocol=NAME, model=model), reasoning=options).get("think") == wanted
-
-
-@pytest.mark.parametrize(("abilities", "wanted"), [({"tools"}, None), ({"tools", "thinking"}, True)])
-def test_models_that_do_not_think_are_not_asked(abilities: set[str], wanted: Any) -> None:
-    """F124."""
-    target = Target(protocol=NAME, model="m", abilities=frozenset(abilities))
-    assert written(target=target, reasoning=ReasoningOptions(enabled=True)).get("think") == wanted
 
 
 def test_several_choices_are_refused() -> None:
