@@ -27,10 +27,11 @@ SECTIONS: dict[str, str] = {
 }
 """The list's sections and their numbers; it is not contiguous."""
 
-PENDING_SECTIONS = frozenset("BCDEFGHIJKL")
+PENDING_SECTIONS = frozenset("CDFGHIJKL")
 """Sections that have no tests yet."""
 
 PENDING: dict[str, str] = {
+    "F131": "the table of vendor quirks: thoughts of the history in the spelling of each vendor, Mistral's among them",
     "F031": "the table of vendor quirks: Mistral's ids of nine letters and digits",
 }
 """Lines that wait for what is not built yet, with its name."""
