@@ -17,6 +17,8 @@ name, the later ones index and arguments. Seen in the wild, and read here:
 
 from __future__ import annotations
 
+import re
+
 from ccproxy.codec import jsontext
 from ccproxy.errors import Malformed
 from ccproxy.model import JSON, Context
@@ -39,8 +41,43 @@ def is_complete(arguments: str) -> bool:
     return True
 
 
+_OUTSIDE = re.compile(r'["{}\[\]]')
+_INSIDE = re.compile(r'["\\]')
+
+
+class _Brackets:
+    """Follows JSON text piece by piece, each character once: `even` says that all that began has ended. Asking
+    the JSON parser after each piece would cost the square of the arguments' length."""
+
+    __slots__ = ("_behind_backslash", "_depth", "_inside")
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._inside = False  # a string
+        self._behind_backslash = False
+
+    @property
+    def even(self) -> bool:
+        return self._depth == 0 and not self._inside
+
+    def feed(self, piece: str) -> None:
+        at = 1 if self._behind_backslash else 0
+        self._behind_backslash = False
+        while (found := (_INSIDE if self._inside else _OUTSIDE).search(piece, at)) is not None:
+            sign, at = found.group(), found.end()
+            if sign == '"':
+                self._inside = not self._inside
+            elif sign == "\\":
+                self._behind_backslash = at == len(piece)
+                at += 1
+            else:
+                self._depth += 1 if sign in "{[" else -1
+
+
 class _Call:
     __slots__ = (
+        "_brackets",
+        "_whole",
         "custom",
         "doubt",
         "ended",
@@ -68,6 +105,8 @@ class _Call:
         self.doubt = ""  # a piece that begins like all that came before: more of it, or all of it again
         self.snapshots = False  # each piece repeats what came before
         self.waits = False  # nothing was sent of the arguments so far
+        self._brackets = _Brackets()
+        self._whole: bool | None = None  # what `is_whole` found, until more comes
 
     def __repr__(self) -> str:
         return f"<_Call {self.key} {self.name!r} length={self.length} started={self.started} ended={self.ended}>"
@@ -78,6 +117,7 @@ class _Call:
 
     def news(self, piece: str) -> str:
         """What of `piece` is new, as far as that is certain."""
+        self._whole = None
         if self.doubt:
             return self._settle_doubt(piece)
         if self.custom or not 0 < self.length <= len(piece) or not piece.startswith(self.seen):
@@ -93,9 +133,18 @@ class _Call:
             return self.doubt
         return self.doubt[self.length :]
 
-    def whole(self) -> str:
-        """The arguments if the call ended here."""
-        return self.seen + self.rest()
+    def add(self, news: str) -> None:
+        self.pieces.append(news)
+        self.length += len(news)
+        self._brackets.feed(news)
+        self._whole = None
+
+    def is_whole(self) -> bool:
+        """Whether the arguments would be a whole JSON document if the call ended here."""
+        if self._whole is None:
+            likely = bool(self.doubt) or (self.length > 0 and self._brackets.even)
+            self._whole = likely and is_complete(self.seen + self.rest())
+        return self._whole
 
     def _settle_doubt(self, piece: str) -> str:
         doubt, self.doubt = self.doubt, ""
@@ -108,13 +157,16 @@ class _Call:
 class Calls:
     """All calls of one answer, in the order of their appearance."""
 
-    __slots__ = ("_calls", "_context", "_ids", "_sink", "open")
+    __slots__ = ("_by_id", "_by_index", "_calls", "_context", "_ids", "_ripe", "_sink", "open")
 
     def __init__(self, context: Context, sink: Sink) -> None:
         self.open = 0  # calls that have started and not ended
         self._context = context
         self._sink = sink
         self._calls: list[_Call] = []
+        self._by_id: dict[str, _Call] = {}  # the upstream's id -> the first call that has it
+        self._by_index: dict[JSON, _Call] = {}  # index -> the last call that has it
+        self._ripe: dict[int, _Call] = {}  # what something has come of since `settle`, by key
         self._ids: set[str] = set()
 
     def __repr__(self) -> str:
@@ -128,7 +180,7 @@ class Calls:
         """One entry of `tool_calls`. Raises Malformed."""
         if not isinstance(entry, dict):
             raise Malformed("an entry of tool_calls is no object")
-        custom = entry.get("type") == "custom"
+        custom = entry.get("type") == "custom" or ("custom" in entry and "function" not in entry)
         body = entry.get("custom" if custom else "function") or {}
         if not isinstance(body, dict):
             raise Malformed("the function of a tool call is no object")
@@ -153,19 +205,18 @@ class Calls:
     def settle(self) -> None:
         """Something else begins: calls whose arguments are complete end now, so that encoders that keep one block open
         can go on. Interleaved calls, which are not, stay open."""
-        for call in self._calls:
-            if call.started and not call.ended and not call.custom and is_complete(call.whole()):
+        ripe, self._ripe = self._ripe, {}
+        for _, call in sorted(ripe.items()):
+            if call.started and not call.ended and not call.custom and call.is_whole():
                 self._end(call)
 
     def complete(self) -> bool:
         """Whether every open call could end here."""
-        return all(call.ended or call.custom or is_complete(call.whole()) for call in self._calls)
+        return all(call.ended or call.custom or call.is_whole() for call in self._calls)
 
     def cut(self) -> bool:
         """Whether an open call stopped within its arguments."""
-        return any(
-            call.length and not call.ended and not call.custom and not is_complete(call.whole()) for call in self._calls
-        )
+        return any(call.length and not call.ended and not call.custom and not call.is_whole() for call in self._calls)
 
     def end(self) -> None:
         """Ends every call; one that never had a name but has arguments is named now."""
@@ -182,27 +233,30 @@ class Calls:
         last = self._calls[-1] if self._calls else None
         if index is None:
             if given_id:
-                known = next((call for call in self._calls if call.given_id == given_id), None)
+                known = self._by_id.get(given_id)
             else:
                 known = None if last and name and last.name and self._is_next(last, name) else last
         else:
-            known = next((call for call in reversed(self._calls) if call.index == index), None)
+            known = self._by_index.get(_hashable(index))
             if known is not None and name and given_id and known.given_id not in ("", given_id):
                 known = None
         return known if known is not None else self._add(index, given_id)
 
     def _is_next(self, last: _Call, name: str) -> bool:
-        return last.name != name or is_complete(last.seen)
+        return last.name != name or last.is_whole()
 
     def _add(self, index: JSON, given_id: str) -> _Call:
         self.settle()
         call = _Call(len(self._calls), index, given_id)
         self._calls.append(call)
+        self._by_index[_hashable(index)] = call
+        self._by_id.setdefault(given_id, call)
         return call
 
     def _take(self, call: _Call, name: str, arguments: JSON, extra: JSON) -> None:
         if call.ended:
             return
+        self._ripe[call.key] = call
         if name and not call.name:
             call.name = name
             self._start(call, extra)
@@ -230,8 +284,7 @@ class Calls:
     def _pass(self, call: _Call, news: str) -> None:
         if not news:
             return
-        call.pieces.append(news)
-        call.length += len(news)
+        call.add(news)
         if call.started:
             self._send(call, news)
 
@@ -251,3 +304,8 @@ class Calls:
         call.ended = True
         self.open -= 1
         self._sink.tool_end(call.key)
+
+
+def _hashable(index: JSON) -> JSON:
+    """An index as a key; upstreams that get it wrong may say anything."""
+    return jsontext.dumps_str(index) if isinstance(index, (dict, list)) else index

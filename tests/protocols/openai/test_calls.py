@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ccproxy.model import Tool
+from ccproxy.protocols.openai import calls as module
 from ccproxy.protocols.openai.calls import UNKNOWN, Calls
 from ccproxy.protocols.openai.terms import NAME
 from tests.protocols.openai.judge import ID, context
@@ -135,6 +136,37 @@ def test_every_way_is_one_meaning(entries: list[Any], expected: list[Any]) -> No
     assert pairs(calls) == expected
     starts, ends = ([call[1] for call in calls if call[0] == name] for name in ("tool_start", "tool_end"))
     assert sorted(ends) == starts
+
+
+def test_a_custom_call_goes_on_without_its_type() -> None:
+    """As ours do (API reference, streaming, `delta.tool_calls`): type, id and name come in the first piece only."""
+    first = {"index": 0, "id": "c", "type": "custom", "custom": {"name": "patch", "input": ""}}
+    assert pairs(heard([first, {"index": 0, "custom": {"input": "a"}}])) == [("c", "patch", "a")]
+
+
+@pytest.mark.parametrize("arguments", ['{"a":"\\"}"}', '{"a":"\\\\"}', "[]", '"x"', "5", ' {"a":[{}]}'])
+def test_arguments_are_whole_at_their_last_character(arguments: str) -> None:
+    recorder = Recorder()
+    calls = Calls(context(), recorder)
+    calls.piece(function("f", "", index=0, id="c"))
+    for sign in arguments:
+        calls.settle()
+        assert calls.open == 1
+        calls.piece(function(None, sign, index=0))
+    calls.settle()
+    assert calls.open == 0
+
+
+def test_what_calls_cost_grows_with_their_length_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text between the pieces of an open call, and many calls open at once: the JSON parser is asked about none of them."""
+    asked: list[int] = []
+    monkeypatch.setattr(module, "is_complete", lambda text: bool(asked.append(len(text))))
+    calls = Calls(context(), Recorder())
+    for index in range(300):
+        calls.piece(function("f", '{"a":"', index=index, id=f"c{index}"))
+        calls.piece(function(None, "}", index=index))
+        calls.settle()
+    assert asked == []
 
 
 def test_a_call_ends_when_the_next_begins() -> None:
