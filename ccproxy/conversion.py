@@ -1,5 +1,8 @@
 """The request's way, and which pump its answer takes. Shared by the exchange and by the library's converters.
 
+Every operation (chat, embeddings, count) takes the same way: it is a column of the protocols' records, and what differs
+stands in two small tables here: what is answered without an upstream, and the pump of an answer that is no conversation.
+
 A request whose client and upstream speak the same protocol, and of which nothing has to change but the model's name, is
 relayed: its bytes go up as they came. Any other is read into the model and written again; so is one with another maker's
 signatures in its history, which this upstream would refuse.
@@ -7,13 +10,19 @@ signatures in its history, which this upstream would refuse.
 
 from __future__ import annotations
 
-from attrs import define, field
+from collections.abc import Callable
+from typing import Any
 
+from attrs import define, field, frozen
+
+from ccproxy import tokens
 from ccproxy.codec import jsontext, splice
-from ccproxy.errors import RequestError
-from ccproxy.model import JSON, SEALS, Context, Target
-from ccproxy.protocols.base import Call, Headers, Protocol
-from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay
+from ccproxy.errors import Malformed, RequestError, Unsupported
+from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Target, Usage
+from ccproxy.protocols.base import Call, Headers, Operation, Protocol
+from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Turner, whole_document
+
+CHAT = "chat"
 
 
 @define(slots=True, kw_only=True)
@@ -49,6 +58,23 @@ def model_of(document: dict[str, JSON], call: Call) -> str:
     return model
 
 
+@frozen
+class Answered:
+    """What the client is answered without asking anybody."""
+
+    body: bytes
+    content_type: str = "application/json"
+
+
+def answered_here(
+    document: dict[str, JSON], client: Protocol, upstream: Protocol, context: Context, call: Call, operation: str
+) -> Answered | None:
+    """The answer that needs no upstream, where it speaks another protocol; None where it has to be asked. Raises
+    RequestError."""
+    same = client.name == upstream.name
+    return None if same or operation not in _HERE else _HERE[operation](document, client, upstream, context, call)
+
+
 def prepare(
     body: bytes,
     document: dict[str, JSON],
@@ -57,31 +83,35 @@ def prepare(
     target: Target,
     context: Context,
     call: Call,
+    operation: str = CHAT,
 ) -> Prepared:
     """The request for the upstream. Fills the context. Raises RequestError, Unsupported among them."""
-    client.chat.peek(document, context, call)
-    stream = context.stream if target.stream == "auto" else target.stream == "always"
-    passes = _unchanged(client, upstream, target, context, stream) and not any(seal in body for seal in SEALS)
-    if passes and _can_think(target):
-        return _relayed(body, document, upstream, target, stream)
-    request = client.chat.read_request(document, context, call)
-    if passes and request.reasoning is None:
-        return _relayed(body, document, upstream, target, stream)
-    if request.reasoning is not None and not _can_think(target):
-        context.note("the model does not think, so it was not asked to")
-        request.reasoning = None
-    request.model, request.stream = target.model, stream
-    written = upstream.chat.write_request(request, target, context)
-    return Prepared(
-        path=upstream.chat.path(target, stream, ""),
-        headers=list(upstream.headers),
-        body=jsontext.dumps(written),
-        stream=stream,
-    )
+    ours, theirs = _column(client, operation), _column(upstream, operation)
+    ours.peek(document, context, call)
+    stream = context.stream if target.stream == "auto" or operation != CHAT else target.stream == "always"
+    shape = context.shape if client.name == upstream.name else ""
+    told = Prepared(path=theirs.path(target, stream, shape), headers=list(upstream.headers), body=body, stream=stream)
+    defaults = bool(target.defaults) and operation == CHAT
+    same = client.name == upstream.name and stream == context.stream and shape in ours.native_shapes
+    if same and not defaults and not any(seal in body for seal in SEALS):
+        told.body, told.relayed = _renamed(body, document, target), True
+        return told
+    request = ours.read_request(document, context, call)
+    request.model = target.model
+    if isinstance(request, EmbeddingRequest):
+        context.input_estimate = tokens.of_embedding(request)
+    else:
+        request.stream = stream
+    told.body = jsontext.dumps(theirs.write_request(request, target, context))
+    return told
 
 
-def pump_for(client: Protocol, upstream: Protocol, context: Context, *, relayed: bool, streams: bool) -> Pump:
+def pump_for(
+    client: Protocol, upstream: Protocol, context: Context, *, relayed: bool, streams: bool, operation: str = CHAT
+) -> Pump:
     """The answer's way. `streams`: the upstream's answer is a stream, whatever was asked for."""
+    if operation != CHAT:
+        return Turner(_TURNS[operation](client, upstream, context, relayed))
     if not streams:
         return (Carrier if relayed and not context.stream else Folder)(upstream.chat, client.chat, context)
     if not context.stream:
@@ -89,20 +119,90 @@ def pump_for(client: Protocol, upstream: Protocol, context: Context, *, relayed:
     return Relay(upstream.chat, context) if relayed else Converter(upstream.chat, client.chat, context)
 
 
-def _unchanged(client: Protocol, upstream: Protocol, target: Target, context: Context, stream: bool) -> bool:
-    same = client.name == upstream.name and stream == context.stream and not target.defaults
-    return same and (not stream or context.shape in client.chat.native_shapes)
+def _column(protocol: Protocol, operation: str) -> Operation[Any]:
+    column = protocol.operations.get(operation)
+    if column is None:
+        raise Unsupported(operation, protocol.name, "it has no such operation")
+    return column
 
 
-def _can_think(target: Target) -> bool:
-    """False where the config says what the model can do and thinking is not in it: clients such as Claude Code ask every
-    model to think, and many servers answer that with 400."""
-    return not target.abilities or "thinking" in target.abilities
-
-
-def _relayed(body: bytes, document: dict[str, JSON], upstream: Protocol, target: Target, stream: bool) -> Prepared:
+def _renamed(body: bytes, document: dict[str, JSON], target: Target) -> bytes:
     named = document.get("model")
     if isinstance(named, str) and named != target.model:
-        body = splice.replace_string(body, "model", target.model) or body
-    headers = list(upstream.headers)
-    return Prepared(path=upstream.chat.path(target, stream, ""), headers=headers, body=body, stream=stream, relayed=True)
+        return splice.replace_string(body, "model", target.model) or body
+    return body
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is answered here
+
+
+def _alone(
+    document: dict[str, JSON], client: Protocol, upstream: Protocol, context: Context, call: Call
+) -> Answered | None:
+    chat = client.chat
+    chat.peek(document, context, call)
+    answer = chat.alone(document, context)
+    if answer is None:
+        return None
+    if context.stream:
+        return Answered(jsontext.dumps(answer) + chat.record_end, chat.stream_type(context))
+    return Answered(jsontext.dumps(answer))
+
+
+def _counted(
+    document: dict[str, JSON], client: Protocol, upstream: Protocol, context: Context, call: Call
+) -> Answered | None:
+    """Sent to an upstream of another protocol, a count would only be refused there (F099)."""
+    counting = client.count
+    if counting is None:
+        return None
+    count = tokens.of_request(counting.read_request(document, context, call))
+    return Answered(jsontext.dumps(counting.write_answer(count, context)))
+
+
+_HERE: dict[str, Callable[[dict[str, JSON], Protocol, Protocol, Context, Call], Answered | None]] = {
+    CHAT: _alone,
+    "count": _counted,
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Answers that are no conversation
+
+Turn = Callable[[bytes], tuple[bytes, Usage | None]]
+
+
+def _vectors(client: Protocol, upstream: Protocol, context: Context, relayed: bool) -> Turn:
+    ours, theirs = client.embeddings, upstream.embeddings
+    assert ours is not None
+    assert theirs is not None
+
+    def turn(body: bytes) -> tuple[bytes, Usage | None]:
+        answer = theirs.read_answer(whole_document(body, context.upstream), context)
+        if answer.usage is None and context.input_estimate:
+            answer.usage = Usage(input=context.input_estimate, estimated=True)
+        return jsontext.dumps(ours.write_answer(answer, context)), answer.usage
+
+    def passing(body: bytes) -> tuple[bytes, Usage | None]:
+        """For the log only; vectors in an encoding that we do not know still pass to the client that asked for it."""
+        document = whole_document(body, context.upstream)
+        try:
+            return body, theirs.read_answer(document, context).usage
+        except Malformed as error:
+            context.note(f"the answer could not be read for its usage: {error.message}")
+            return body, None
+
+    return passing if relayed else turn
+
+
+def _count(client: Protocol, upstream: Protocol, context: Context, relayed: bool) -> Turn:
+    """Only an upstream of the client's protocol is asked, so that its answer passes as it is."""
+
+    def turn(body: bytes) -> tuple[bytes, Usage | None]:
+        whole_document(body, context.upstream)
+        return body, None
+
+    return turn
+
+
+_TURNS: dict[str, Callable[[Protocol, Protocol, Context, bool], Turn]] = {"embeddings": _vectors, "count": _count}

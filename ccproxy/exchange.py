@@ -26,6 +26,7 @@ from attrs import define, evolve, field, frozen
 from ccproxy import conversion
 from ccproxy.actions import Abort, Action, Commit, Dial, End, Endpoint, Finished, Release, Reply, Write
 from ccproxy.codec import jsontext
+from ccproxy.conversion import Answered
 from ccproxy.errors import CcproxyError, RequestError, TimedOut, UpstreamError
 from ccproxy.model import Context, Target, Usage
 from ccproxy.protocols.base import Call, Headers, Protocol, read_error
@@ -96,16 +97,18 @@ PASSED_DOWN_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
 class Exchange:
-    """See the module. `route(model)` gives the plan for the model that the client asks for, or raises RequestError."""
+    """See the module. `route(model)` gives the plan for the model that the client asks for, or the answer itself where no
+    upstream has a part in it; it raises RequestError. operation: the column of the protocols' records."""
 
     def __init__(
         self,
         protocol: Protocol,
         context: Context,
         call: Call,
-        route: Callable[[str], Plan],
+        route: Callable[[str], Plan | Answered],
         client_headers: Headers,
         group: str = "",
+        operation: str = conversion.CHAT,
     ) -> None:
         self.state: State = "receiving"
         self.done = False
@@ -115,6 +118,7 @@ class Exchange:
         self._call = call
         self._route = route
         self._client_headers = client_headers
+        self._operation = operation
         self._plan: Plan | None = None
         self._prepared: conversion.Prepared | None = None
         self._pump: Pump | None = None
@@ -137,12 +141,14 @@ class Exchange:
     def body(self, data: bytes, now: float) -> list[Action]:
         """The whole request body, decoded."""
         try:
-            dial = self._prepare(data)
+            told = self._prepare(data)
         except CcproxyError as error:
             return self._reply_error(error, now)
+        if isinstance(told, Answered):
+            return self._answered(told, now)
         self.state = "dialled"
         self.record.dialled = self._heard = now
-        return [dial]
+        return [told]
 
     def body_failed(self, error: Exception, now: float) -> list[Action]:
         """The request's body did not arrive whole, or not as it said."""
@@ -232,14 +238,21 @@ class Exchange:
 
     # Steps
 
-    def _prepare(self, body: bytes) -> Dial:
-        context, record = self._context, self.record
+    def _prepare(self, body: bytes) -> Dial | Answered:
+        context, record, call = self._context, self.record, self._call
         document = conversion.document_of(body)
-        record.model = context.model = conversion.model_of(document, self._call)
-        plan = self._plan = self._route(context.model)
+        record.model = context.model = conversion.model_of(document, call)
+        plan = self._route(context.model)
+        if isinstance(plan, Answered):
+            return plan
+        self._plan = plan
         record.provider, record.upstream_model = plan.target.provider, plan.target.model
         context.upstream = plan.protocol.name
-        prepared = conversion.prepare(body, document, self._protocol, plan.protocol, plan.target, context, self._call)
+        ours, theirs = self._protocol, plan.protocol
+        answered = conversion.answered_here(document, ours, theirs, context, call, self._operation)
+        if answered is not None:
+            return answered
+        prepared = conversion.prepare(body, document, ours, theirs, plan.target, context, call, self._operation)
         self._prepared = prepared
         record.stream = context.stream
         return Dial(
@@ -284,7 +297,13 @@ class Exchange:
         # A stream as one JSON array is converted even to its own protocol: the client asked for events.
         relayed = prepared is not None and prepared.relayed and not first.lstrip().startswith(b"[")
         streams = self._streams(first)
-        return conversion.pump_for(self._protocol, self._upstream, self._context, relayed=relayed, streams=streams)
+        return self._pump_for(relayed=relayed, streams=streams)
+
+    def _pump_for(self, *, relayed: bool, streams: bool) -> Pump:
+        operation = self._operation
+        return conversion.pump_for(
+            self._protocol, self._upstream, self._context, relayed=relayed, streams=streams, operation=operation
+        )
 
     def _streams(self, first: bytes) -> bool:
         """Whether the upstream's body is a stream. What it says it is counts; where it says nothing or JSON, its first byte
@@ -331,6 +350,12 @@ class Exchange:
         headers = [("content-type", "application/json"), *self._headers_for_client(self._answer_headers)]
         return [Reply(200, headers, body), Release(), self._finished(now)]
 
+    def _answered(self, answer: Answered, now: float) -> list[Action]:
+        """Without an upstream."""
+        self.record.answered = now
+        self.record.status = 200
+        return [Reply(200, [("content-type", answer.content_type)], answer.body), self._finished(now)]
+
     def _break(self, error: CcproxyError, now: float, healthy: bool = False) -> list[Action]:
         """The exchange cannot go on. `healthy`: the upstream's message was whole, its connection can be kept."""
         farewell: Action = Release() if healthy else Abort()
@@ -376,9 +401,7 @@ class Exchange:
 
     def _keepalive(self) -> bytes:
         if self._pump is None:
-            return conversion.pump_for(
-                self._protocol, self._upstream, self._context, relayed=False, streams=True
-            ).keepalive()
+            return self._pump_for(relayed=False, streams=True).keepalive()
         return self._pump.keepalive()
 
     @property

@@ -12,7 +12,7 @@ is over, `failure` how it broke. What is fed after the end is ignored: some upst
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ccproxy.codec import jsontext, splice
 from ccproxy.errors import CcproxyError, Malformed, UpstreamError
@@ -231,11 +231,10 @@ class Gatherer(Pump):
         return b"" if self.failure else written(collector.answer, self._client, self._context)
 
 
-class Folder(Pump):
-    """A whole answer of the upstream, converted when it is complete; for a client that streams or one that does not."""
+class Whole(Pump):
+    """A whole answer of the upstream: what it is for the client is said once it is complete."""
 
-    def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Sequence[type[Stage]] = ()) -> None:
-        self._upstream, self._client, self._context, self._stages = upstream, client, context, stages
+    def __init__(self) -> None:
         self._gathered = bytearray()
 
     def feed(self, data: bytes) -> bytes:
@@ -248,9 +247,38 @@ class Folder(Pump):
         if self.done:
             return b""
         try:
-            return self._convert(whole_document(bytes(self._gathered), self._context.upstream))
+            return self._turned(bytes(self._gathered))
         except UpstreamError as error:
             return self.fail(error)
+
+    def _turned(self, body: bytes) -> bytes:
+        """The client's bytes; sets `done`. Raises UpstreamError."""
+        raise NotImplementedError
+
+
+class Turner(Whole):
+    """A whole answer that is no conversation (vectors, a count). turn(body): the client's bytes and the usage; raises
+    UpstreamError."""
+
+    def __init__(self, turn: Callable[[bytes], tuple[bytes, Usage | None]]) -> None:
+        super().__init__()
+        self._turn = turn
+
+    def _turned(self, body: bytes) -> bytes:
+        out, self.usage = self._turn(body)
+        self.done = True
+        return out
+
+
+class Folder(Whole):
+    """A whole answer, converted; for a client that streams or one that does not."""
+
+    def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Sequence[type[Stage]] = ()) -> None:
+        super().__init__()
+        self._upstream, self._client, self._context, self._stages = upstream, client, context, stages
+
+    def _turned(self, body: bytes) -> bytes:
+        return self._convert(whole_document(body, self._context.upstream))
 
     def fail(self, error: CcproxyError) -> bytes:
         super().fail(error)
@@ -278,14 +306,8 @@ class Folder(Pump):
 class Carrier(Folder):
     """A whole answer of the client's own protocol: its bytes pass, but for the model's name where answers carry it once."""
 
-    def eof(self) -> bytes:
-        if self.done:
-            return b""
-        body = bytes(self._gathered)
-        try:
-            document = whole_document(body, self._context.upstream)
-        except UpstreamError as error:
-            return self.fail(error)
+    def _turned(self, body: bytes) -> bytes:
+        document = whole_document(body, self._context.upstream)
         self.usage = self._usage_of(document)
         self.done = True
         if self._client.renames and self._context.model and document.get("model") != self._context.model:

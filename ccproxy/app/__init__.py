@@ -1,6 +1,7 @@
 """The App: a configuration turned into what a runtime serves.
 
-    head ──> probes and index | path table ──> key ──> size ──> model lists (a Reply) | chat (an Exchange)
+    head ──> probes and index | path table ──> key ──> size ──> lists and what never changes (a Reply)
+                                                            └──> chat, embeddings, counts, show (an Exchange)
 
 Everything here is decided on the request's head; an Exchange gets the body. Nothing waits: what has to be asked for (the
 providers' model lists) is asked by `jobs` in the background.
@@ -22,13 +23,16 @@ from ccproxy.app import access
 from ccproxy.app.index import index, json_reply, probe
 from ccproxy.app.models import ModelLists, base_of
 from ccproxy.app.router import Match, Misrouted, PathTable
+from ccproxy.codec import jsontext
 from ccproxy.config import Config, Provider
+from ccproxy.conversion import Answered
 from ccproxy.errors import CcproxyError, Forbidden, MethodNotAllowed, RequestError, TooLarge, UpgradeRequired
 from ccproxy.exchange import Exchange, Patience, Plan, Record, error_reply
 from ccproxy.model import Context, Target
 from ccproxy.policy.keys import KeyPool
 from ccproxy.policy.routing import DEFAULT, Destination
 from ccproxy.protocols import PROTOCOLS
+from ccproxy.protocols.base import Protocol
 from ccproxy.transport.http1 import RequestHead
 from ccproxy.transport.seam import Limits
 
@@ -36,6 +40,9 @@ log = logging.getLogger("ccproxy")
 
 HOP = "x-ccproxy-hop"
 """The loop marker: the instances that a request has passed, so that one that points at itself is found out."""
+
+_SHORT_BODY = 64 * 1024
+"""Bytes of a body that only names a model."""
 
 _PROBES = {("GET", "/healthz"), ("GET", "/readyz"), ("HEAD", "/"), ("HEAD", "/api/hello"), ("GET", "/api/hello")}
 
@@ -56,9 +63,13 @@ class App:
         self._models = ModelLists(self._router, config.providers)
         self._upstreams = {name: _Upstream(name, provider, config) for name, provider in config.providers.items()}
         self._operations: Mapping[str, Callable[[RequestHead, Match, str, float], Accept | Reply]] = {
-            "chat": self._chat,
+            "chat": self._exchange,
+            "embeddings": self._exchange,
+            "count": self._exchange,
             "models": self._list,
             "model": self._model,
+            "show": self._show,
+            "fixed": self._fixed,
         }
 
     def __repr__(self) -> str:
@@ -105,7 +116,11 @@ class App:
             raise MethodNotAllowed(f"/ does not take {head.method}; it takes GET")
         return index(self.config)
 
-    def _chat(self, head: RequestHead, match: Match, key: str, now: float) -> Accept:
+    def _exchange(self, head: RequestHead, match: Match, key: str, now: float) -> Accept:
+        """Any operation that may go to an upstream. Raises RequestError (501) for one that the client's protocol lacks."""
+        operation = match.route.operation
+        if operation not in match.protocol.operations:
+            raise RequestError(f"{match.protocol.title} has no {operation}", status=501, code="not_implemented")
         context = Context(
             client=match.protocol.name,
             upstream="",
@@ -118,8 +133,24 @@ class App:
                 "this request has been here before: a provider's base_url points at ccproxy itself", status=508, code="loop"
             )
         route = partial(self._plan, match.group, key, f"{hops} {self._id}".strip(), now)
-        exchange = Exchange(match.protocol, context, match.call, route, head.headers, match.group)
+        exchange = Exchange(match.protocol, context, match.call, route, head.headers, match.group, operation)
         return Accept(exchange, self.config.limits.max_body)
+
+    def _show(self, head: RequestHead, match: Match, key: str, now: float) -> Accept:
+        """One model at length; its name stands in the body, so that this is an exchange that asks nobody."""
+        context = Context(client=match.protocol.name, upstream="")
+        route = partial(self._shown, match.protocol, match.group, key)
+        return Accept(Exchange(match.protocol, context, match.call, route, head.headers, match.group), _SHORT_BODY)
+
+    def _shown(self, protocol: Protocol, group: str, key: str, model: str) -> Answered:
+        """Raises NotFound and Forbidden."""
+        self._check_group(self._router.resolve(group, model).group, key)
+        assert protocol.models.show is not None
+        return Answered(jsontext.dumps(protocol.models.show(self._models.one(group, model))))
+
+    def _fixed(self, head: RequestHead, match: Match, key: str, now: float) -> Reply:
+        self._check_group(match.group or DEFAULT, key)
+        return json_reply(200, dict(match.route.document))
 
     def _list(self, head: RequestHead, match: Match, key: str, now: float) -> Reply:
         self._check_group(match.group or DEFAULT, key)

@@ -91,7 +91,7 @@ class PathTable:
             raise self._not_taken(method, inner, [one for one, _ in found], marks)
         one = _chosen([one for one, _ in served], marks)
         model = next(model for other, model in served if other is one)
-        call = Call(model=unquote(model), stream=one.route.stream, query=query, path=inner)
+        call = Call(model=unquote(model), stream=one.route.stream, query=query, path=inner, shape=one.route.shape)
         return Match(protocol=one.protocol, route=one.route, group=group, call=call)
 
     def nearest(self, path: str, marks: frozenset[str]) -> Protocol:

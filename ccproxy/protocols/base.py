@@ -282,6 +282,12 @@ class Protocol:
     statuses: Mapping[int, int] = field(factory=lambda: {529: 503})
     sdk_suffix: tuple[str, ...] = ()
 
+    @property
+    def operations(self) -> dict[str, Operation[Any]]:
+        """The operations that go to an upstream, by the name of their column."""
+        columns: dict[str, Operation[Any] | None] = {"chat": self.chat, "embeddings": self.embeddings, "count": self.count}
+        return {name: column for name, column in columns.items() if column is not None}
+
     def status_for(self, error: CcproxyError) -> int:
         return self.statuses.get(error.status, error.status)
 
