@@ -28,6 +28,7 @@ from ccproxy.model import (
     ToolCall,
     Usage,
     arguments_object,
+    parts_to_run,
     seal,
     unsigned,
 )
@@ -163,7 +164,7 @@ def text_of(value: JSON) -> str:
 
 def write_answer(answer: Answer, context: Context) -> dict[str, JSON]:
     """The message for a client. One that holds thoughts only gets an empty text block, which clients wait for."""
-    content = [block for part in answer.parts for block in _BLOCKS[type(part)](part, context)]
+    content = [block for part in parts_to_run(answer) for block in _BLOCKS[type(part)](part, context)]
     if content and all(block["type"] in ("thinking", "redacted_thinking") for block in content):
         content.append({"type": "text", "text": ""})
     return {

@@ -287,3 +287,10 @@ def test_spoiled_answers_raise_nothing_but_malformed() -> None:
         except Malformed:
             continue
         assert calls[-1][0] in ("finish", "error")
+
+
+def test_a_call_that_was_cut_at_the_limit_is_not_handed_to_a_client() -> None:
+    cut = Answer(parts=[Text("I call"), ToolCall("toolu_1", "f", '{"a":')], finish="length")
+    document = write_answer(cut, Context(client=NAME, upstream="openai", model="m"))
+    assert [block["type"] for block in document["content"]] == ["text"]
+    assert document["stop_reason"] == "max_tokens"
