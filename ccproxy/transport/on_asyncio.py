@@ -65,6 +65,9 @@ class Wires:
         self._none = asyncio.Event()
         self._none.set()
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def add(self, bridge: Bridge) -> None:
         self._open.add(bridge)
         self._none.clear()
@@ -100,7 +103,7 @@ class Bridge(asyncio.BufferedProtocol):
         self.resume_writing = peer.resume_writing  # type: ignore[method-assign]
 
     def hand_over(self, peer: Peer, transport: asyncio.Transport) -> None:
-        """What has been a tunnel's wire is from now on `peer`'s, with `transport` to write to."""
+        """The wire stands, behind a tunnel if need be: from now on it is `peer`'s, with `transport` to write to."""
         self._serve(peer)
         self._open(transport)
 
@@ -134,6 +137,25 @@ def _no_delay(transport: asyncio.Transport) -> None:
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class _Unclaimed:
+    """The Peer of a wire that is being opened. HTTP's servers do not speak first."""
+
+    def opened(self, wire: Wire, peer: str) -> None:
+        self._wire = wire
+
+    def received(self, data: bytes) -> None:
+        self._wire.abort()
+
+    def eof(self) -> None:
+        self._wire.abort()
+
+    def lost(self, error: Exception | None) -> None: ...
+
+    def pause_writing(self) -> None: ...
+
+    def resume_writing(self) -> None: ...
 
 
 class _TunnelTalk:
@@ -185,7 +207,7 @@ class Connector:
     def __init__(self, upstream_ssl: ssl.SSLContext | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._ssl = upstream_ssl or trusting_the_system()
-        self._wires = Wires()
+        self.wires = Wires()
         self._attempts: set[asyncio.Task[None]] = set()
 
     def __call__(
@@ -199,7 +221,7 @@ class Connector:
     async def close(self) -> None:
         """Stops what is being connected, and waits for the connections, which are aborted already."""
         await _cancelled(list(self._attempts))
-        await self._wires.emptied(CLOSE_SECONDS)
+        await self.wires.emptied(CLOSE_SECONDS)
 
     async def _attempt(
         self, endpoint: Endpoint, seconds: float, peer: Peer, failed: Callable[[UpstreamError], None]
@@ -215,14 +237,19 @@ class Connector:
             failed(Unreachable(f"no connection to {_route(endpoint)}: {_reason(error)}"))
 
     async def _connect(self, endpoint: Endpoint, peer: Peer) -> None:
+        """The wire is the peer's from the last line on, behind which nothing stops the attempt any more."""
         if endpoint.proxy:
-            await self._connect_through(parse_proxy(endpoint.proxy), endpoint, peer)
+            bridge, transport = await self._connect_through(parse_proxy(endpoint.proxy), endpoint)
         else:
-            await self._open(endpoint.scheme, endpoint.host, endpoint.port, Bridge(peer, self._wires))
+            bridge = Bridge(_Unclaimed(), self.wires)
+            transport = await self._open(endpoint.scheme, endpoint.host, endpoint.port, bridge)
+        if transport is None or transport.is_closing():
+            raise Unreachable(f"no connection to {_route(endpoint)}: it closed at once")
+        bridge.hand_over(peer, transport)
 
-    async def _connect_through(self, proxy: Proxy, endpoint: Endpoint, peer: Peer) -> None:
+    async def _connect_through(self, proxy: Proxy, endpoint: Endpoint) -> tuple[Bridge, asyncio.Transport | None]:
         talk = _TunnelTalk(tunnel_for(proxy, endpoint.host, endpoint.port), self._loop.create_future())
-        bridge = Bridge(talk, self._wires)
+        bridge = Bridge(talk, self.wires)
         transport = await self._open(proxy.scheme, proxy.host, proxy.port, bridge)
         inner: asyncio.Transport | None = transport
         try:
@@ -232,9 +259,7 @@ class Connector:
         except BaseException:
             transport.abort()
             raise
-        if inner is None or inner.is_closing():
-            raise Unreachable(f"no connection to {_route(endpoint)}: it closed at once")
-        bridge.hand_over(peer, inner)
+        return bridge, inner
 
     async def _open(self, scheme: str, host: str, port: int, bridge: Bridge) -> asyncio.Transport:
         sock = await first_reached(await self._addresses(host, port))
@@ -243,6 +268,7 @@ class Connector:
             transport, _ = await self._loop.create_connection(lambda: bridge, sock=sock, **tls)
         except BaseException:
             sock.close()
+            self.wires.discard(bridge)  # uvloop tells a stopped attempt nothing more
             raise
         return transport
 

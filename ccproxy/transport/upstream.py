@@ -264,9 +264,6 @@ class Errand:
 
     def connected(self, connection: UpstreamConnection) -> None:
         self._stop_connecting = None
-        if self._over:  # the attempt was stopped when its socket stood already
-            connection.wire.abort()
-            return
         self._ask(connection)
 
     def received(self, data: bytes) -> None:
@@ -305,8 +302,6 @@ class Errand:
         self._stop_connecting = self._upstreams.connect(self._endpoint, self._seconds, peer, self._unreachable)
 
     def _unreachable(self, error: UpstreamError) -> None:
-        if self._connection is not None:
-            return  # it stands, and its end will be told
         self._stop_connecting = None
         self._fail(error)
         self._asker.flush()

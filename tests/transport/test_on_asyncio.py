@@ -18,7 +18,7 @@ import uvloop
 from ccproxy.actions import Endpoint
 from ccproxy.transport import on_asyncio
 from ccproxy.transport.on_asyncio import Server, serve
-from ccproxy.transport.seam import Limits
+from ccproxy.transport.seam import Limits, Wire
 from ccproxy.transport.serving import House
 from tests.transport.harness import PATIENCE, Conn, Net, ScriptedApp, certified, get, post, trusting
 from tests.transport.scenarios import SCENARIOS, Scenario
@@ -166,6 +166,54 @@ def test_addresses_that_all_refuse(loop: str) -> None:
             await on_asyncio.first_reached([closed, closed])
         with pytest.raises(OSError, match="no address"):
             await on_asyncio.first_reached([])
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(main())
+
+
+class Silence:
+    """A Peer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def opened(self, wire: Wire, peer: str) -> None:
+        self.told.append("opened")
+        self.wire = wire
+
+    def lost(self, error: Exception | None) -> None:
+        self.told.append("lost")
+
+    def received(self, data: bytes) -> None: ...
+
+    def eof(self) -> None: ...
+
+    def pause_writing(self) -> None: ...
+
+    def resume_writing(self) -> None: ...
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_attempt_can_be_stopped_at_any_turn_of_the_loop(loop: str) -> None:
+    async def main() -> None:
+        connector = on_asyncio.Connector(trusting())
+        with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+            endpoint = Endpoint(scheme="http", host="127.0.0.1", port=listener.getsockname()[1])
+            for turns in range(20):
+                peer = Silence()
+                stop = connector(endpoint, PATIENCE, peer, lambda error: None)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                opened = peer.told == ["opened"]
+                if opened:
+                    peer.wire.abort()
+                else:
+                    stop()
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                assert peer.told == (["opened", "lost"] if opened else [])
+            assert len(connector.wires) == 0
+            await connector.close()
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(main())

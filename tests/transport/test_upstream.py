@@ -304,14 +304,6 @@ def test_abort_while_connecting_stops_the_attempt() -> None:
     assert told.calls == []
 
 
-def test_a_connection_that_stands_after_the_abort_is_not_asked() -> None:
-    world = World()
-    errand = Errand(dial(), Told(), world.upstreams)
-    errand.abort()
-    _, wire = world.upstream()
-    assert (wire.writes, wire.calls) == ([], ["abort"])
-
-
 @pytest.mark.parametrize("sent", [b"", CHUNKED, CHUNKED + b"5\r\nhel"])
 def test_abort_closes_at_once(sent: bytes) -> None:
     errand, told, peer, wire = asked(World())
