@@ -23,13 +23,14 @@ from ccproxy.stream import Sink
 
 @define(slots=True)
 class _Open:
-    """A block that has begun. raw: as it began. key: a call's. pieces: of its input's JSON. start: where its text begins in
-    the run of text that it is part of."""
+    """A block that has begun. raw: as it began. key: a call's. pieces: of its input's JSON. grown: of its other strings.
+    start: where its text begins in the run of text that it is part of."""
 
     raw: dict[str, JSON]
     kind: str
     key: int = 0
     pieces: list[str] = field(factory=list)
+    grown: dict[str, list[str]] = field(factory=dict)
     citations: list[JSON] = field(factory=list)
     signature: str = ""
     start: int = 0
@@ -165,8 +166,13 @@ def _add_unknown(blocks: Blocks, block: _Open, delta: dict[str, JSON]) -> None:
     """A delta that is not known here: its strings continue the block's, everything else replaces it."""
     for name, value in delta.items():
         so_far = block.raw.get(name)
-        if name != "type":
-            block.raw[name] = so_far + value if isinstance(so_far, str) and isinstance(value, str) else value
+        if name == "type":
+            continue
+        if isinstance(so_far, str) and isinstance(value, str):
+            block.grown.setdefault(name, [so_far]).append(value)
+        else:
+            block.grown.pop(name, None)
+            block.raw[name] = value
 
 
 def _end_text(blocks: Blocks, block: _Open) -> None:
@@ -190,7 +196,7 @@ def _end_tool(blocks: Blocks, block: _Open) -> None:
 
 
 def _end_opaque(blocks: Blocks, block: _Open) -> None:
-    raw = block.raw
+    raw = block.raw | {name: "".join(pieces) for name, pieces in block.grown.items()}
     if block.pieces:
         text = "".join(block.pieces)
         try:

@@ -18,27 +18,47 @@ _STEP = re.compile(r"""\.([^.\[\]'"]+)|\[(\d{1,6})\]|\['((?:[^'\\]|\\.)*)'\]|\["
 _ESCAPED = re.compile(r"\\(.)")
 _VALUES = ("stringValue", "numberValue", "boolValue")
 
-MOST_ITEMS = 10_000
-"""Items that an index may leave out before it. Arrays come in order, so that only a broken stream skips more than one."""
+MOST_ITEMS = 100
+"""Items that an index may leave out before it. Arrays come in order, so that only a broken stream skips more than one; each
+piece may ask for as much memory again."""
 
 
 class Arguments:
-    """The object that the pieces make. `value` is complete when the call is."""
+    """The object that the pieces make."""
 
-    __slots__ = ("value",)
+    __slots__ = ("_start", "_strings")
 
     def __init__(self, start: dict[str, JSON]) -> None:
-        self.value = start
+        self._start = start
+        # (id of the holder, step) -> the holder, which keeps the id its own, and the pieces of the string that stands there.
+        self._strings: dict[tuple[int, str | int], tuple[Any, list[str]]] = {}
+
+    @property
+    def value(self) -> dict[str, JSON]:
+        """The object so far; complete when the call is."""
+        for (_, step), (place, pieces) in self._strings.items():
+            place[step] = "".join(pieces)
+        return self._start
 
     def put(self, piece: JSON) -> None:
         """Takes one PartialArg. Raises Malformed for a path that does not fit what came before."""
         if not isinstance(piece, dict):
             raise Malformed("a partial argument is no object")
         way = steps(either(piece, "jsonPath"))
-        place: Any = self.value
+        place: Any = self._start
         for step, following in pairwise(way):
             place = _enter(place, step, following)
-        _set(place, way[-1], _value_of(piece))
+        self._put(place, way[-1], _value_of(piece))
+
+    def _put(self, place: Any, step: str | int, value: JSON) -> None:
+        """A string behind a string continues it; anything else takes the place of what was there."""
+        present = _get(place, step)
+        if isinstance(present, str) and isinstance(value, str):
+            _, pieces = self._strings.setdefault((id(place), step), (place, [present]))
+            pieces.append(value)
+        else:
+            _set(place, step, value)
+            self._strings.pop((id(place), step), None)
 
 
 def steps(path: JSON) -> list[str | int]:
@@ -79,9 +99,6 @@ def _get(place: Any, step: str | int) -> Any:
 
 
 def _set(place: Any, step: str | int, value: JSON) -> None:
-    present = _get(place, step)
-    if isinstance(present, str) and isinstance(value, str):
-        value = present + value
     if isinstance(step, str) and isinstance(place, dict):
         place[step] = value
     elif isinstance(step, int) and isinstance(place, list) and step <= len(place) + MOST_ITEMS:

@@ -49,9 +49,10 @@ class _Brackets:
     """Follows JSON text piece by piece, each character once: `even` says that all that began has ended. Asking
     the JSON parser after each piece would cost the square of the arguments' length."""
 
-    __slots__ = ("_behind_backslash", "_depth", "_inside")
+    __slots__ = ("_behind_backslash", "_depth", "_inside", "began")
 
     def __init__(self) -> None:
+        self.began = False  # any bracket
         self._depth = 0
         self._inside = False  # a string
         self._behind_backslash = False
@@ -71,12 +72,14 @@ class _Brackets:
                 self._behind_backslash = at == len(piece)
                 at += 1
             else:
+                self.began = True
                 self._depth += 1 if sign in "{[" else -1
 
 
 class _Call:
     __slots__ = (
         "_brackets",
+        "_hopeless",
         "_whole",
         "custom",
         "doubt",
@@ -107,6 +110,7 @@ class _Call:
         self.waits = False  # nothing was sent of the arguments so far
         self._brackets = _Brackets()
         self._whole: bool | None = None  # what `is_whole` found, until more comes
+        self._hopeless = False  # its brackets were even and it was no JSON: nothing that comes will make it some
 
     def __repr__(self) -> str:
         return f"<_Call {self.key} {self.name!r} length={self.length} started={self.started} ended={self.ended}>"
@@ -142,8 +146,9 @@ class _Call:
     def is_whole(self) -> bool:
         """Whether the arguments would be a whole JSON document if the call ended here."""
         if self._whole is None:
-            likely = bool(self.doubt) or (self.length > 0 and self._brackets.even)
-            self._whole = likely and is_complete(self.seen + self.rest())
+            even = self.length > 0 and self._brackets.even and not self._hopeless
+            self._whole = (even or bool(self.doubt)) and is_complete(self.seen + self.rest())
+            self._hopeless = self._hopeless or (even and not self._whole and not self.doubt and self._brackets.began)
         return self._whole
 
     def _settle_doubt(self, piece: str) -> str:

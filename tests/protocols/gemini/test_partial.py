@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
 from ccproxy.errors import Malformed
-from ccproxy.protocols.gemini.partial import Arguments, steps
+from ccproxy.protocols.gemini.partial import MOST_ITEMS, Arguments, steps
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,19 @@ def test_paths_that_name_nothing(path: Any) -> None:
         ([("$.a[0].b", "stringValue", "x"), ("$.a[1].b", "stringValue", "y")], {"a": [{"b": "x"}, {"b": "y"}]}),
         ([("$.a[1]", "numberValue", 2)], {"a": [None, 2]}),
         ([("$.a", "nullValue", "NULL_VALUE")], {"a": None}),
+        (
+            [
+                ("$.a", "stringValue", "x"),
+                ("$.a", "stringValue", "y"),
+                ("$.a", "numberValue", 1),
+                ("$.a", "stringValue", "z"),
+            ],
+            {"a": "z"},
+        ),
+        (
+            [("$.a[0]", "stringValue", "x"), ("$.b", "stringValue", "y"), ("$.a[0]", "stringValue", "z")],
+            {"a": ["xz"], "b": "y"},
+        ),
         ([("$.a[0][0]", "numberValue", 2)], {"a": [[2]]}),
     ],
 )
@@ -59,6 +73,14 @@ def test_pieces_add_to_the_arguments_that_came_whole() -> None:
     assert arguments.value == {"a": 1, "b": 2}
 
 
+def test_a_string_is_put_together_once() -> None:
+    arguments = Arguments({"a": ""})
+    for _ in range(1_000):
+        arguments.put({"jsonPath": "$.a", "stringValue": "x" * 1_000})
+    assert sys.getsizeof(arguments._start["a"]) < 100  # what a piece costs does not depend on what came before
+    assert arguments.value == {"a": "x" * 1_000_000}
+
+
 @pytest.mark.parametrize(
     "pieces",
     [
@@ -67,6 +89,7 @@ def test_pieces_add_to_the_arguments_that_came_whole() -> None:
         [{"jsonPath": "$.a", "stringValue": "x"}, {"jsonPath": "$.a.b", "stringValue": "y"}],
         [{"jsonPath": "$.a.b", "stringValue": "x"}, {"jsonPath": "$.a[0]", "stringValue": "y"}],
         [{"jsonPath": "$.a[900000]", "stringValue": "x"}],
+        [{"jsonPath": "$.a[0]", "stringValue": "x"}, {"jsonPath": f"$.a[{MOST_ITEMS + 2}]", "stringValue": "x"}],
         [{"jsonPath": "$[0]", "stringValue": "x"}],
     ],
 )

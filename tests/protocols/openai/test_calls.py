@@ -169,6 +169,16 @@ def test_what_calls_cost_grows_with_their_length_only(monkeypatch: pytest.Monkey
     assert asked == []
 
 
+def test_what_is_no_json_is_not_asked_about_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(module, "is_complete", lambda text: bool(asked.append(len(text))))
+    calls = Calls(context(), Recorder())
+    for _ in range(300):
+        calls.piece(function("f", "{}x", index=0, id="c"))
+        calls.settle()
+    assert len(asked) < 5
+
+
 def test_a_call_ends_when_the_next_begins() -> None:
     """So that encoders that keep one block open can stream the next one live."""
     calls = heard([function("f", "{}", index=0, id="c"), function("g", "{", index=1, id="d"), function(None, "}", index=1)])
