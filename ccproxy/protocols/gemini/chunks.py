@@ -128,7 +128,7 @@ class ChunkReader:
             content = candidate.get("content")
             if content:
                 self._take_content(content)
-            if len(candidate) > 2 or "index" not in candidate:
+            if not content or len(candidate) > 2 or "index" not in candidate:  # nearly every one has these two and no more
                 self._take_rest(candidate)
 
     def _take_rest(self, candidate: dict[str, JSON]) -> None:

@@ -204,7 +204,7 @@ class Encoder(base.Encoder):
             return
         if self._annotations:
             self._fields({"annotations": self._annotations})
-        if self._lead:
+        if self._lead or self._before == _THOUGHT:  # clients look for an answer behind the thoughts
             self._delta(b'"content":""')
         word = FINISH_OUT[reason].encode()
         self.out += self._head + self._tail.replace(b'"finish_reason":null', b'"finish_reason":"%b"' % word, 1)
