@@ -22,6 +22,7 @@ from ccproxy.protocols.claude.answers import (
     write_model,
     write_models,
 )
+from ccproxy.protocols.claude.counting import COUNTING
 from ccproxy.protocols.claude.encoder import Encoder
 from ccproxy.protocols.claude.requests_in import NAME, peek, read_request
 from ccproxy.protocols.claude.requests_out import HEADERS, path, write_request
@@ -41,6 +42,8 @@ PROTOCOL = Protocol(
     title="Anthropic Messages",
     routes=(
         Route(method="POST", path="/v1/messages", operation="chat"),
+        Route(method="POST", path="/v1/messages/count_tokens", operation="count"),
+        Route(method="POST", path="/v1/claude/embeddings", operation="embeddings"),  # which this protocol has not
         Route(method="GET", path="/v1/models", operation="models"),
         Route(method="GET", path="/v1/models/{model}", operation="model"),
     ),
@@ -58,6 +61,7 @@ PROTOCOL = Protocol(
         path=path,
         renames=True,
     ),
+    count=COUNTING,
     models=Models(path="/v1/models", read=read_models, write=write_models, write_one=write_model),
     write_error=write_error,
     key_headers=_key_headers,

@@ -11,6 +11,8 @@ from __future__ import annotations
 from ccproxy.codec.sse import SSEReader
 from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
 from ccproxy.protocols.gemini.answers import read_answer, read_models, write_answer, write_model, write_models
+from ccproxy.protocols.gemini.counting import COUNTING
+from ccproxy.protocols.gemini.embeddings import BATCH, EMBEDDINGS, ONE
 from ccproxy.protocols.gemini.requests_in import peek, read_request
 from ccproxy.protocols.gemini.requests_out import path, write_request
 from ccproxy.protocols.gemini.stream import SSE, Decoder, Encoder, Tap, stream_type
@@ -48,10 +50,18 @@ PROTOCOL = Protocol(
             Route(method="POST", path=f"{p}/{{model}}:streamGenerateContent", operation="chat", stream=True)
             for p in _PREFIXES
         ),
+        *(Route(method="POST", path=f"{p}/{{model}}:countTokens", operation="count", stream=False) for p in _PREFIXES),
+        *(
+            Route(method="POST", path=f"{p}/{{model}}:{action}", operation="embeddings", shape=action)
+            for p in _PREFIXES
+            for action in (ONE, BATCH)
+        ),
         *(Route(method="GET", path=p, operation="models") for p in _PREFIXES),
         *(Route(method="GET", path=f"{p}/{{model}}", operation="model") for p in _PREFIXES),
     ),
     chat=CHAT,
+    embeddings=EMBEDDINGS,
+    count=COUNTING,
     models=Models(path="/v1beta/models", read=read_models, write=write_models, write_one=write_model),
     write_error=write_error,
     key_headers=_key_headers,

@@ -132,7 +132,11 @@ def foreign(citations: list[Citation]) -> list[Citation]:
 # ---------------------------------------------------------------------------------------------------------------------
 # Model lists
 
-_CHAT_METHODS = frozenset({"generateContent", "streamGenerateContent"})
+EMBEDS = "embedding"
+"""The config's word for a model that embeds and does nothing else."""
+
+_CHAT_METHODS = ["generateContent", "streamGenerateContent", "countTokens"]
+_EMBEDDING_METHODS = ["embedContent", "batchEmbedContents"]
 
 
 def read_models(document: dict[str, JSON]) -> list[ModelInfo]:
@@ -153,7 +157,7 @@ def write_model(model: ModelInfo) -> dict[str, JSON]:
         "name": f"models/{model.id}",
         "version": "001",
         "displayName": model.title or model.id,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+        "supportedGenerationMethods": _EMBEDDING_METHODS if EMBEDS in model.abilities else _CHAT_METHODS,
     }
     if model.context:
         row["inputTokenLimit"] = model.context
@@ -167,8 +171,8 @@ def write_model(model: ModelInfo) -> dict[str, JSON]:
 def _model_info(row: dict[str, JSON]) -> ModelInfo:
     methods = row.get("supportedGenerationMethods")
     abilities = {"thinking"} if row.get("thinking") is True else set()
-    if isinstance(methods, list) and "embedContent" in methods and not _CHAT_METHODS.intersection(map(str, methods)):
-        abilities.add("embeddings")
+    if isinstance(methods, list) and "embedContent" in methods and _CHAT_METHODS[0] not in methods:
+        abilities.add(EMBEDS)
     title = row.get("displayName")
     return ModelInfo(
         id=row["name"].removeprefix("models/"),

@@ -15,15 +15,26 @@ from ccproxy.protocols.ollama.answers import (
     write_model,
     write_models,
 )
+from ccproxy.protocols.ollama.embeddings import EMBED, EMBEDDINGS, LEGACY
 from ccproxy.protocols.ollama.generate import alone, path, peek, read_request, write_request
 from ccproxy.protocols.ollama.requests_in import CHAT, GENERATE, NAME
 from ccproxy.protocols.ollama.requests_out import PATH
+from ccproxy.protocols.ollama.show import RUNNING, VERSION, write_show
 from ccproxy.protocols.ollama.stream import STREAM_TYPE, Decoder, Encoder, Tap
 
 PROTOCOL = Protocol(
     name=NAME,
     title="Ollama",
-    routes=(Route(method="POST", path=PATH, operation="chat"), Route(method="GET", path="/api/tags", operation="models")),
+    routes=(
+        Route(method="POST", path=PATH, operation="chat", shape=CHAT),
+        Route(method="POST", path="/api/generate", operation="chat", shape=GENERATE),
+        Route(method="POST", path="/api/embed", operation="embeddings", shape=EMBED),
+        Route(method="POST", path="/api/embeddings", operation="embeddings", shape=LEGACY),
+        Route(method="POST", path="/api/show", operation="show"),
+        Route(method="GET", path="/api/tags", operation="models"),
+        Route(method="GET", path="/api/ps", operation="fixed", document=RUNNING),
+        Route(method="GET", path="/api/version", operation="fixed", document=VERSION),
+    ),
     chat=Chat(
         read_request=read_request,
         write_request=write_request,
@@ -40,7 +51,8 @@ PROTOCOL = Protocol(
         alone=alone,
         record_end=b"\n",
     ),
-    models=Models(path="/api/tags", read=read_models, write=write_models, write_one=write_model),
+    embeddings=EMBEDDINGS,
+    models=Models(path="/api/tags", read=read_models, write=write_models, write_one=write_model, show=write_show),
     write_error=write_error,
     key_headers=lambda key: [("authorization", f"Bearer {key}")],
     base_url="http://localhost:11434",

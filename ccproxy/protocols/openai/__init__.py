@@ -17,6 +17,7 @@ from ccproxy.codec.sse import SSEReader
 from ccproxy.model import Context
 from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
 from ccproxy.protocols.openai.answers import read_answer, read_models, write_answer, write_model, write_models
+from ccproxy.protocols.openai.embeddings import EMBEDDINGS
 from ccproxy.protocols.openai.requests import path, peek, read_request, write_request
 from ccproxy.protocols.openai.stream import Decoder, Encoder, Tap
 from ccproxy.protocols.openai.terms import NAME, write_error
@@ -35,6 +36,7 @@ PROTOCOL = Protocol(
     title="OpenAI Chat Completions",
     routes=(
         Route(method="POST", path="/v1/chat/completions", operation="chat"),
+        Route(method="POST", path="/v1/embeddings", operation="embeddings"),
         Route(method="GET", path="/v1/models", operation="models"),
         Route(method="GET", path="/v1/models/{model}", operation="model"),
     ),
@@ -51,6 +53,7 @@ PROTOCOL = Protocol(
         peek=peek,
         path=path,
     ),
+    embeddings=EMBEDDINGS,
     models=Models(path="/models", read=read_models, write=write_models, write_one=write_model),
     write_error=write_error,
     key_headers=_key_headers,

@@ -9,6 +9,7 @@ from ccproxy.codec.sse import SSEReader
 from ccproxy.model import Context, Target
 from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
 from ccproxy.protocols.responses.answers import read_answer, read_models, write_answer, write_model, write_models
+from ccproxy.protocols.responses.counting import COUNTING
 from ccproxy.protocols.responses.encoder import Encoder
 from ccproxy.protocols.responses.requests_in import peek, read_request
 from ccproxy.protocols.responses.requests_out import PATH, write_request
@@ -32,7 +33,10 @@ def _path(target: Target, stream: bool, shape: str = "") -> str:
 PROTOCOL = Protocol(
     name=NAME,
     title="OpenAI Responses",
-    routes=(Route(method="POST", path="/v1/responses", operation="chat"),),
+    routes=(
+        Route(method="POST", path="/v1/responses", operation="chat"),
+        Route(method="POST", path="/v1/responses/input_tokens", operation="count"),
+    ),
     chat=Chat(
         read_request=read_request,
         write_request=write_request,
@@ -47,6 +51,7 @@ PROTOCOL = Protocol(
         path=_path,
         renames=True,
     ),
+    count=COUNTING,
     models=Models(path="/models", read=read_models, write=write_models, write_one=write_model),
     write_error=write_error,
     key_headers=_key_headers,

@@ -189,7 +189,7 @@ def test_models_for_a_client() -> None:
 def test_embedding_models_say_so() -> None:
     rows = [{"name": "models/e", "supportedGenerationMethods": ["embedContent"], "inputTokenLimit": "x"}, 7, {}]
     (model,) = read_models({"models": rows})
-    assert model == ModelInfo(id="e", owner="google", abilities=frozenset({"embeddings"}))
+    assert model == ModelInfo(id="e", owner="google", abilities=frozenset({"embedding"}))
 
 
 @pytest.mark.parametrize("raw", [{}, {"models": None}, {"models": {}}, {"error": {"code": 403}}])

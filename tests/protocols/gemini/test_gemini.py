@@ -23,8 +23,10 @@ def test_routes_under_every_prefix() -> None:
 
 
 def test_a_models_methods_are_routes() -> None:
-    methods = write_model(ModelInfo(id="m"))["supportedGenerationMethods"]
-    assert {f"/models/{{model}}:{method}" for method in methods} <= {route.path for route in PROTOCOL.routes}
+    chats = write_model(ModelInfo(id="m"))["supportedGenerationMethods"]
+    embeds = write_model(ModelInfo(id="m", abilities=frozenset({"embedding"})))["supportedGenerationMethods"]
+    assert ("countTokens" in chats, "embedContent" in chats, "embedContent" in embeds) == (True, False, True)
+    assert {f"/models/{{model}}:{method}" for method in chats + embeds} <= {route.path for route in PROTOCOL.routes}
 
 
 def test_the_key_goes_in_its_header() -> None:

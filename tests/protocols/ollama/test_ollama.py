@@ -7,10 +7,18 @@ from ccproxy.protocols.ollama import PROTOCOL
 
 
 def test_the_record() -> None:
-    assert [(route.method, route.path, route.operation, route.stream) for route in PROTOCOL.routes] == [
-        ("POST", "/api/chat", "chat", None),
-        ("GET", "/api/tags", "models", None),
+    assert [(route.method, route.path, route.operation) for route in PROTOCOL.routes] == [
+        ("POST", "/api/chat", "chat"),
+        ("POST", "/api/generate", "chat"),
+        ("POST", "/api/embed", "embeddings"),
+        ("POST", "/api/embeddings", "embeddings"),
+        ("POST", "/api/show", "show"),
+        ("GET", "/api/tags", "models"),
+        ("GET", "/api/ps", "fixed"),
+        ("GET", "/api/version", "fixed"),
     ]
+    assert all(route.path == f"/api/{route.shape}" for route in PROTOCOL.routes if route.shape)
+    assert set(PROTOCOL.operations) == {"chat", "embeddings"}
     assert PROTOCOL.key_headers("k") == [("authorization", "Bearer k")]
     assert PROTOCOL.chat.path(Target(protocol="ollama", model="m"), True, "") == "/api/chat"
     assert PROTOCOL.chat.stream_type(Context(client="ollama", upstream="ollama")) == "application/x-ndjson"

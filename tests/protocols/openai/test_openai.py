@@ -10,6 +10,7 @@ from ccproxy.protocols.openai import PROTOCOL
 def test_the_record() -> None:
     assert [(route.method, route.path, route.operation, route.stream) for route in PROTOCOL.routes] == [
         ("POST", "/v1/chat/completions", "chat", None),
+        ("POST", "/v1/embeddings", "embeddings", None),
         ("GET", "/v1/models", "models", None),
         ("GET", "/v1/models/{model}", "model", None),
     ]

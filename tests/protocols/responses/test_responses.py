@@ -7,7 +7,10 @@ from ccproxy.protocols.responses import PROTOCOL
 
 
 def test_the_record() -> None:
-    assert [(route.method, route.path, route.operation) for route in PROTOCOL.routes] == [("POST", "/v1/responses", "chat")]
+    assert [(route.method, route.path, route.operation) for route in PROTOCOL.routes] == [
+        ("POST", "/v1/responses", "chat"),
+        ("POST", "/v1/responses/input_tokens", "count"),
+    ]
     assert PROTOCOL.base_url == "https://api.openai.com/v1"
     assert PROTOCOL.chat.path(Target(protocol="responses", model="m"), True, "") == "/responses"
     assert PROTOCOL.key_headers("k") == [("authorization", "Bearer k")]
