@@ -9,7 +9,7 @@
   stream, so that head and first event leave in one write, and so that an upstream which fails at once is answered with
   a real HTTP error. After `hold` seconds the head and a keep-alive go out all the same, and the choice is final.
 - After the commit the runtime calls `pump` for every slice: one synchronous call, no actions, no clock. `tick` finds out
-  from a flag whether bytes came since the last one.
+  from flags whether bytes came and went since the last one.
 - End or error, never both. Finished is always the last action.
 
 What happens in which state, and who may call what, is in `actions.Life`. The states are in `Exchange.state`.
@@ -126,6 +126,7 @@ class Exchange:
         self._answer_headers: Headers = []  # of the upstream
         self._refusal = bytearray()  # the body of an upstream's error
         self._moved = True  # bytes came from the upstream since the last tick
+        self._told = True  # bytes went to the client since the last tick
         self._heard = 0.0  # when the upstream last said something
         self._spoke = 0.0  # when the client was last sent something
 
@@ -194,6 +195,8 @@ class Exchange:
         if pump is None:  # committed by `hold`, before the body began
             return self._feed(data)
         out = pump.feed(data)
+        if out:
+            self._told = True
         if pump.done:
             self.done = True
         return out if pump.failure is None else self._without_secrets(out)
@@ -210,13 +213,15 @@ class Exchange:
 
     def resumed(self) -> None:
         """The client takes bytes again. Its upstream was not read meanwhile, so that its silence does not count."""
-        self._moved = True
+        self._moved = self._told = True
 
     def tick(self, now: float) -> list[Action]:
         if self.state in ("receiving", "over"):
             return []
         if self._moved:
-            self._moved, self._heard, self._spoke = False, now, now
+            self._moved, self._heard = False, now
+        if self._told:
+            self._told, self._spoke = False, now
         patience = self._patience
         waited = now - self._heard
         if not self._status and waited > patience.first_byte:

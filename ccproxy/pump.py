@@ -95,9 +95,14 @@ class Converter(Pump):
         self.done, self.failure, self.usage = True, self._encoder.failure, self._encoder.totals
 
 
+LONGEST_LEAD = 64 * 1024
+"""Bytes of comments before a stream's first record: some gateways send one of 20 bytes every few seconds."""
+
+
 class Relay(Pump):
     """Stream to stream of one protocol: complete records pass as the bytes they came in, a Tap looks at each. An incomplete
-    record waits, so that a cut stream still ends in an error that the client can read. `failure` is set once the upstream
+    record waits, so that a cut stream still ends in an error that the client can read. Comments before the first record
+    wait for it: they say nothing yet, and an error that follows is still answered as one. `failure` is set once the upstream
     has reported one; what it says after that still passes (Responses' `error` is followed by `response.failed`)."""
 
     def __init__(self, chat: Chat, context: Context) -> None:
@@ -105,7 +110,8 @@ class Relay(Pump):
         self._reader = chat.reader()
         self._tap = chat.tap(context)
         self._record_end = chat.record_end
-        self._held = bytearray()  # of a record that is not complete
+        self._held = bytearray()  # of a record that is not complete, or what leads to the first one
+        self._begun = False
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
@@ -114,6 +120,10 @@ class Relay(Pump):
             payloads = self._reader.feed(data)
         except UpstreamError as error:
             return self.fail(error)
+        if not self._begun and not payloads and len(self._held) + len(data) <= LONGEST_LEAD:
+            self._held += data
+            return b""
+        self._begun = True
         return self._pass(payloads, self._complete(data))
 
     def eof(self) -> bytes:

@@ -433,6 +433,30 @@ def test_an_idle_stream_is_kept_alive_and_then_given_up() -> None:
     assert b"nothing for 60 s" in play.sent
 
 
+def test_what_only_the_upstream_says_keeps_no_client_alive() -> None:
+    """OpenRouter's comments, for one."""
+    play = Playbook("claude", "openai", keepalive=15.0, hold=10.0)
+    play.body()
+    play.head()
+    play.take(play.exchange.tick(2.0))
+    assert play.take(play.exchange.tick(12.0)) == ["Commit"]
+    for now in (20.0, 26.0):
+        play.pump(b": PROCESSING\n\n")
+        assert play.take(play.exchange.tick(now)) == []
+    play.pump(b": PROCESSING\n\n")
+    assert play.take(play.exchange.tick(28.0)) == ["Write"]
+
+
+@pytest.mark.parametrize("client", ["openai", "claude"])
+def test_comments_are_no_answer_yet(client: str) -> None:
+    play = Playbook(client, "openai")
+    play.body()
+    play.head()
+    assert play.bytes(b": PROCESSING\n\n") == []
+    assert play.bytes(b'data: {"error":{"message":"overloaded","code":503}}\n\n') == ["Reply", "Abort", "Finished"]
+    assert play.reply.status == 503
+
+
 def test_an_upstream_that_never_answers_times_out() -> None:
     play = Playbook("openai", "claude", stream=False, first_byte=30.0)
     play.body()
