@@ -15,6 +15,7 @@ the vocabulary but not here: one streams live, and what belongs behind it is kep
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -79,7 +80,7 @@ class Encoder(base.Encoder):
         self._said = False  # whether any block came that is no thought
         self._live: int | None = None  # the key of the call that streams
         self._held: dict[int, _Held] = {}
-        self._waiting: list[Callable[[], None]] = []
+        self._waiting: deque[Callable[[], None]] = deque()
         self._free_text: list[str] | None = None  # the input of a live custom call, which has no JSON of its own
 
     def __repr__(self) -> str:
@@ -161,9 +162,8 @@ class Encoder(base.Encoder):
             self._held[key].ended = True
             return
         self._close_call()
-        waiting, self._waiting = self._waiting, []
-        for call in waiting:
-            call()  # puts itself back when a call that is live now must end first
+        while self._waiting and self._live is None:
+            self._waiting.popleft()()
 
     def usage(self, usage: Usage) -> None:
         self.totals = usage
@@ -282,9 +282,6 @@ class Encoder(base.Encoder):
 
     def _resume(self, held: _Held) -> None:
         """The turn of a call that waited."""
-        if self._live is not None:
-            self._waiting.append(partial(self._resume, held))
-            return
         self._open_call(held.key, held.id, held.name, held.kind)
         del self._held[held.key]
         if held.pieces:

@@ -30,7 +30,7 @@ class Arguments:
 
     def __init__(self, start: dict[str, JSON]) -> None:
         self._start = start
-        # (id of the holder, step) -> the holder, which keeps the id its own, and the pieces of the string that stands there.
+        # (id of the holder, step) -> the holder, which keeps that id its own, and the pieces of the string there.
         self._strings: dict[tuple[int, str | int], tuple[Any, list[str]]] = {}
 
     @property

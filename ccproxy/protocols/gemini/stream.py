@@ -16,6 +16,7 @@ are empty lines; an error is an event with `error` as its first key.
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 
 from ccproxy.codec import jsontext
@@ -144,7 +145,18 @@ class Encoder(base.Encoder):
     arguments are no object waits for the end, which tells whether it was cut off; a signature waits for the part that it
     stands on."""
 
-    __slots__ = ("_again", "_calls", "_citations", "_facts", "_lead", "_signature", "_tail", "_tail_members", "_thought")
+    __slots__ = (
+        "_again",
+        "_calls",
+        "_citations",
+        "_facts",
+        "_lead",
+        "_signature",
+        "_tail",
+        "_tail_members",
+        "_thought",
+        "_turns",
+    )
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -154,6 +166,7 @@ class Encoder(base.Encoder):
         self._signature = ""
         self._thought: list[str] = []  # the words that the next signature signs
         self._calls: dict[int, _Call] = {}
+        self._turns: deque[int] = deque()  # the keys of the calls that have not had their turn
         self._citations: list[Citation] = []
         self._facts: dict[str, JSON] = {}
         self._set_tail("", "")
@@ -187,18 +200,17 @@ class Encoder(base.Encoder):
 
     def tool_start(self, key: int, id: str, name: str, kind: str = "function") -> None:
         self._calls[key] = _Call(id, name, kind, self._take_signature())
+        self._turns.append(key)
 
     def tool_arguments(self, key: int, text: str) -> None:
         self._calls[key].pieces.append(text)
 
     def tool_end(self, key: int) -> None:
         self._calls[key].complete = True
-        for first, call in list(self._calls.items()):
-            if not call.complete:
-                return
-            if is_whole(call.said()):
-                self._put(call.wire())
-                del self._calls[first]
+        while self._turns and self._calls[self._turns[0]].complete:
+            first = self._turns.popleft()
+            if is_whole(self._calls[first].said()):
+                self._put(self._calls.pop(first).wire())
 
     def media(self, part: Media) -> None:
         self._put(jsontext.dumps(media_part(part))[:-1] + self._sign() + b"}")

@@ -13,6 +13,8 @@ when it ends may have been cut off: it stays open until the end of the answer te
 
 from __future__ import annotations
 
+from collections import deque
+
 from ccproxy.codec import jsontext
 from ccproxy.errors import CcproxyError
 from ccproxy.media import stand_in
@@ -57,7 +59,7 @@ class Encoder(base.Encoder):
         self._thought: Thought | None = None
         self._calls: dict[int, Call] = {}
         self._live: Call | None = None
-        self._waiting: list[Call] = []
+        self._waiting: deque[Call] = deque()
         self._cut_off: list[Call] = []
 
     def __repr__(self) -> str:
@@ -297,7 +299,7 @@ class Encoder(base.Encoder):
         """Opens the next waiting call and writes what has come of it; returns it if that is all."""
         if not self._waiting:
             return None
-        call = self._waiting.pop(0)
+        call = self._waiting.popleft()
         self._close_open("completed")
         self._open_call(call)
         if call.pieces and not call.wrapped:

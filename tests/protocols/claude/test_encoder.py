@@ -290,6 +290,17 @@ def test_calls_that_nobody_ended_end_with_the_answer() -> None:
     assert said(answer) == [("tool", "call_0", "tool_0", {}), ("tool", "call_1", "tool_1", {"b": 2})]
 
 
+def test_a_call_that_waits_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else many open calls, and what is said between them, would cost the square of their number."""
+    asked: list[int] = []
+    resume = Encoder._resume
+    monkeypatch.setattr(Encoder, "_resume", lambda self, held: asked.append(held.key) or resume(self, held))
+    opened = [one for key in range(50) for one in (*call(key, "{}", end=False), ("text", "-"))]
+    got = message(START, *opened, *(("tool_end", key) for key in range(50)), ("finish", "tool_calls", None))
+    assert [block[1] for block in said(got) if block[0] == "tool"] == [f"call_{key}" for key in range(50)]
+    assert len(asked) == 49
+
+
 def test_pings() -> None:
     encoder = Encoder(context())
     pieces = [encoder.keepalive()]

@@ -14,6 +14,7 @@ from ccproxy.codec import jsontext
 from ccproxy.codec.sse import SSEReader
 from ccproxy.errors import Broken, Malformed, RequestError, TimedOut, UpstreamError
 from ccproxy.model import Citation, Extras, Image, Reasoning, Text, ToolCall, Usage
+from ccproxy.protocols.gemini import stream as module
 from ccproxy.protocols.gemini.stream import Decoder, Encoder, Tap, stream_type
 from ccproxy.protocols.gemini.wire import read_signature
 from ccproxy.stream import Collector
@@ -164,6 +165,18 @@ def test_what_cannot_be_an_answer(stream: bytes, error: type[UpstreamError], wor
     assert name == "error"
     assert type(raised) is error
     assert words in raised.message
+
+
+def test_a_call_that_may_be_cut_off_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(module, "is_whole", lambda call: bool(looked.append(call.id)))
+    calls = [
+        one
+        for key in range(9)
+        for one in (("tool_start", key, f"c{key}", "f"), ("tool_arguments", key, "{"), ("tool_end", key))
+    ]
+    encode(Encoder(context()), [("start", "", "m", 0), *calls, ("finish", "length", None)])
+    assert looked == [f"c{key}" for key in range(9)]
 
 
 def test_what_came_before_trailing_bytes_is_told_at_any_cut() -> None:
