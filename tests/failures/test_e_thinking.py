@@ -111,6 +111,15 @@ def test_f104_foreign_encrypted_reasoning_does_not_reach_gemini() -> None:
     assert call["thoughtSignature"] == SKIP
 
 
+def counted(body: Doc) -> Doc:
+    """A request for Gemini's countTokens, as Gemini gets it."""
+    counting = PROTOCOLS["gemini"].count
+    assert counting is not None
+    context = Context(client="gemini", upstream="gemini", model=GEMINI_3)
+    request = counting.read_request(body, context, Call(model=GEMINI_3, stream=False))
+    return counting.write_request(request, Target(protocol="gemini", model=GEMINI_3), context)
+
+
 def test_f106_a_signature_that_claude_made_is_taken_out_on_the_way_to_gemini_too() -> None:
     """A Gemini client that was served by Claude sends Claude's proof back as its own; on the same protocol it must not
     pass, though everything else does."""
@@ -139,6 +148,8 @@ def test_f106_a_signature_that_claude_made_is_taken_out_on_the_way_to_gemini_too
     assert signed[0] not in json.dumps(document)
     call = next(part for part in contents(document) if "functionCall" in part)
     assert (call["functionCall"]["args"], call["thoughtSignature"]) == ({"at": 1}, SKIP)
+    assert signed[0] not in json.dumps(counted(body))
+    assert signed[0] not in json.dumps(counted({"generateContentRequest": body}))
     own = json.loads(json.dumps(body).replace(signed[0], GEMINI_SIGNATURE))
     assert asked("gemini", "gemini", own, GEMINI_3) == own  # Gemini's own passes
 
