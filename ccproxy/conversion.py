@@ -93,15 +93,20 @@ def prepare(
     told = Prepared(path=theirs.path(target, stream, shape), headers=list(upstream.headers), body=body, stream=stream)
     defaults = bool(target.defaults) and operation == CHAT
     same = client.name == upstream.name and stream == context.stream and shape in ours.native_shapes
-    if same and not defaults and not any(seal in body for seal in SEALS):
+    passes = same and not defaults and not any(mark in body for mark in (*SEALS, *ours.unfit))
+    silenced = operation == CHAT and not _can_think(target)
+    request = None if passes and not silenced else ours.read_request(document, context, call)
+    if request is None or (passes and request.reasoning is None):
         told.body, told.relayed = _renamed(body, document, target), True
         return told
-    request = ours.read_request(document, context, call)
     request.model = target.model
     if isinstance(request, EmbeddingRequest):
         context.input_estimate = tokens.of_embedding(request)
     else:
         request.stream = stream
+        if silenced and request.reasoning is not None:
+            context.note("the model does not think, so it was not asked to")
+            request.reasoning = None
     told.body = jsontext.dumps(theirs.write_request(request, target, context))
     return told
 
@@ -124,6 +129,12 @@ def _column(protocol: Protocol, operation: str) -> Operation[Any]:
     if column is None:
         raise Unsupported(operation, protocol.name, "it has no such operation")
     return column
+
+
+def _can_think(target: Target) -> bool:
+    """False where the config says what the model can do and thinking is not in it: clients such as Claude Code ask every
+    model to think, and many servers answer that with 400."""
+    return not target.abilities or "thinking" in target.abilities
 
 
 def _renamed(body: bytes, document: dict[str, JSON], target: Target) -> bytes:

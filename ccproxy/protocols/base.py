@@ -176,6 +176,7 @@ class Operation(Generic[AskedT]):
     path(target, stream, shape): the upstream's path behind the base URL, with its query string. shape: the context's
         where client and upstream speak this protocol both, else "".
     native_shapes: the context shapes that upstreams take and stream in too.
+    unfit: bytes that only a body has which an upstream may refuse as it came: it is read and written instead.
     """
 
     read_request: Callable[[dict[str, JSON], Context, Call], AskedT]
@@ -183,6 +184,7 @@ class Operation(Generic[AskedT]):
     peek: Callable[[dict[str, JSON], Context, Call], None]
     path: Callable[[Target, bool, str], str]
     native_shapes: frozenset[str] = frozenset({""})
+    unfit: tuple[bytes, ...] = ()
 
 
 def _never(document: dict[str, JSON], context: Context) -> dict[str, JSON] | None:

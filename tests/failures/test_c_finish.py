@@ -197,6 +197,23 @@ def test_f068_empty_texts_do_not_go_to_claude() -> None:
     assert turns == [QUESTION, {"role": "assistant", "content": [text("said")]}, QUESTION]
 
 
+def test_f068_a_request_with_empty_texts_is_not_relayed_as_it_is() -> None:
+    """Same protocol on both sides, and however the client spaces its JSON; any other body still passes byte for byte."""
+    body = empty_texts_for_claude()
+    for separators in ((", ", ": "), (",", ":")):
+        play = Playbook("claude", "claude", stream=False)
+        play.body(json.dumps(body, separators=separators).encode())
+        assert json.loads(play.dial.body)["messages"] == [
+            QUESTION,
+            {"role": "assistant", "content": [text("said")]},
+            QUESTION,
+        ]
+    fit = json.dumps({**body, "messages": [QUESTION]}, indent=1).encode()
+    play = Playbook("claude", "claude", stream=False)
+    play.body(fit)
+    assert play.dial.body == fit.replace(b'"alias"', b'"up-model"')
+
+
 def test_f068_nor_from_clients_of_other_protocols() -> None:
     """An OpenAI client's empty assistant message, beside a call and alone."""
     entry = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}

@@ -25,7 +25,7 @@ from ccproxy.protocols.claude.answers import (
 from ccproxy.protocols.claude.counting import COUNTING
 from ccproxy.protocols.claude.encoder import Encoder
 from ccproxy.protocols.claude.requests_in import NAME, peek, read_request
-from ccproxy.protocols.claude.requests_out import HEADERS, path, write_request
+from ccproxy.protocols.claude.requests_out import EMPTY_TEXTS, HEADERS, path, write_request
 from ccproxy.protocols.claude.stream import Decoder, Tap
 
 
@@ -59,6 +59,7 @@ PROTOCOL = Protocol(
         stream_type=_stream_type,
         peek=peek,
         path=path,
+        unfit=EMPTY_TEXTS,
         renames=True,
     ),
     count=COUNTING,

@@ -46,6 +46,10 @@ LEAST_BUDGET = 1_024
 NUDGE = "Continue."
 """A user turn where the API demands one and the client has none."""
 
+EMPTY_TEXTS = (b'"text":""', b'"text": ""')
+"""How a text block looks in a body that the API refuses ("text content blocks must be non-empty"). Clients keep those of
+earlier answers, and have some from us."""
+
 Version = tuple[int, int]
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d)(?:[.-](\d{1,2}))?(?!\d)")
