@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.server import Upstream, ccproxy_process, config_for, free_port, scenario_script
+from tests.fakes.operations import operations_script
+from tests.fakes.server import Upstream, ccproxy_process, config_for, free_port
 
 
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[Upstream]:
     """The fake upstream that speaks every protocol."""
-    with Upstream(scenario_script).running() as running:
+    with Upstream(operations_script).running() as running:
         yield running
 
 

@@ -7,6 +7,7 @@ their additions are read.
     terms      the protocol's words: finish reasons, usage, errors
     calls      tool calls put together from pieces          reading    chunks and answers -> Sink calls
     stream     Decoder, Encoder, Tap                        answers    whole answers, model lists
+    functions  answers in the words that tools replaced     embeddings    vectors
     checks     what a client's document must be             parts, messages, tools, requests    requests, both ways
     foreign    requests of other protocols, made sayable
 """
@@ -16,11 +17,13 @@ from __future__ import annotations
 from ccproxy.codec.sse import SSEReader
 from ccproxy.model import Context
 from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
-from ccproxy.protocols.openai.answers import read_answer, read_models, write_answer, write_model, write_models
+from ccproxy.protocols.openai.answers import read_answer, read_models, write_model, write_models
 from ccproxy.protocols.openai.embeddings import EMBEDDINGS
-from ccproxy.protocols.openai.requests import path, peek, read_request, write_request
-from ccproxy.protocols.openai.stream import Decoder, Encoder, Tap
+from ccproxy.protocols.openai.functions import encoder, peek, read_request, write_answer
+from ccproxy.protocols.openai.requests import path, write_request
+from ccproxy.protocols.openai.stream import Decoder, Tap
 from ccproxy.protocols.openai.terms import NAME, write_error
+from ccproxy.protocols.openai.tools import LEGACY
 
 
 def _key_headers(key: str) -> Headers:
@@ -46,12 +49,13 @@ PROTOCOL = Protocol(
         read_answer=read_answer,
         write_answer=write_answer,
         decoder=Decoder,
-        encoder=Encoder,
+        encoder=encoder,
         tap=Tap,
         reader=SSEReader,
         stream_type=_stream_type,
         peek=peek,
         path=path,
+        native_shapes=frozenset({"", LEGACY}),
     ),
     embeddings=EMBEDDINGS,
     models=Models(path="/models", read=read_models, write=write_models, write_one=write_model),
