@@ -43,6 +43,7 @@ class ChunkReader:
         "_calls",
         "_context",
         "_facts",
+        "_ids",
         "_reason",
         "_sink",
         "_started",
@@ -58,6 +59,7 @@ class ChunkReader:
         self._started = False
         self._call: _OpenCall | None = None
         self._calls = 0
+        self._ids: set[str] = set()
         self._reason = ""  # the upstream's word for the end
         self._usage: JSON = None  # the last usageMetadata; read when it is told, which is twice
         self._told: Usage | None = None
@@ -227,7 +229,10 @@ class ChunkReader:
             raise Malformed("the arguments of a function call are no object")
         key = self._calls
         self._calls += 1
-        id = _string(call.get("id")) or made_id(self._context, "call_", key)
+        id = _string(call.get("id"))
+        if not id or id in self._ids:
+            id = made_id(self._context, "call_", key)
+        self._ids.add(id)
         self._call = _OpenCall(key, Arguments(start or {}))
         self._sink.tool_start(key, id, client_tool_name(name, self._context))
 

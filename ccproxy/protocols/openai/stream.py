@@ -69,6 +69,8 @@ class Decoder(base.Decoder):
         answer = self._answer
         try:
             for payload in payloads:
+                if answer.done:  # what comes later is not even looked at
+                    break
                 if payload == _DONE:
                     answer.end()
                 else:

@@ -167,6 +167,13 @@ def test_what_cannot_be_an_answer(stream: bytes, error: type[UpstreamError], wor
     assert words in raised.message
 
 
+def test_an_id_that_comes_twice_is_one_calls_only() -> None:
+    call = {"functionCall": {"name": "f", "args": {}, "id": "c-1"}}
+    ids = [start[1] for start in decoded(chunk(call, call) + STOP).named("tool_start")]
+    assert ids[0] == "c-1"
+    assert len(set(ids)) == 2
+
+
 def test_a_call_that_may_be_cut_off_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     monkeypatch.setattr(module, "is_whole", lambda call: bool(looked.append(call.id)))

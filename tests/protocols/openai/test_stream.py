@@ -105,6 +105,10 @@ def test_an_end_that_is_none(chunks: list[Any]) -> None:
     assert isinstance(error[1], Broken)
 
 
+def test_what_comes_behind_done_is_not_looked_at() -> None:
+    assert told(stream_of(chunk({"content": "a"}, "stop"), "[DONE]", "nonsense"))[-1] == STOP
+
+
 def test_the_last_event_needs_no_blank_line() -> None:
     assert (
         told(stream_of(chunk({"content": "a"})) + b'data: {"choices":[{"delta":{},"finish_reason":"length"}]}')[-1][1]
