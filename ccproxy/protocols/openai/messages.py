@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import evolve
+
 from ccproxy.errors import RequestError
 from ccproxy.model import (
     JSON,
@@ -60,7 +62,7 @@ class MessageReader:
         read = _ROLES.get(role)
         if read is None:
             raise RequestError(f"{where}.role {role!r} is not one of {', '.join(_ROLES)}", param=f"{where}.role")
-        return read(self, message, where)
+        return _marked(read(self, message, where), message.get("cache_control"))
 
     def _plain(self, raw: dict[str, JSON], where: str) -> Message:
         parts = read_content(raw.get("content"), f"{where}.content")
@@ -109,6 +111,15 @@ _ROLES: dict[str, Callable[[MessageReader, dict[str, JSON], str], Message]] = {
     "tool": MessageReader._tool,
     "function": MessageReader._function,
 }
+
+
+def _marked(message: Message, mark: JSON) -> Message:
+    """A cache mark that stands on the message, as LiteLLM takes it, is its last part's. It stays among the message's extras
+    as well, where `_write` finds it to be the same object."""
+    last = message.parts[-1] if message.parts else None
+    if isinstance(mark, dict) and last is not None and last.cache is None and not isinstance(last, Reasoning):
+        last.cache = mark
+    return message
 
 
 def _legacy_id(number: int) -> str:
@@ -187,6 +198,9 @@ def write_message(message: Message) -> list[dict[str, JSON]]:
 
 def _write(role: str, parts: list[Part], extras: Extras) -> dict[str, JSON]:
     document: dict[str, JSON] = {"role": role}
+    mark = extras.fields.get("cache_control")
+    if parts and mark is not None and parts[-1].cache is mark:
+        parts = [*parts[:-1], evolve(parts[-1], cache=None)]
     if parts:
         document["content"] = write_content(parts, _CONTENT_LIST in extras.shape)
     return with_rest(document, extras.fields)

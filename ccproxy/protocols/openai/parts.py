@@ -48,7 +48,12 @@ def read_part(raw: JSON, where: str) -> Part:
     part = an_object(raw, where)
     kind = a_text(part.get("type"), f"{where}.type")
     read = _READERS.get(kind)
-    return Opaque(NAME, raw) if read is None else read(part, where)
+    if read is None:
+        return Opaque(NAME, raw)
+    found = read(part, where)
+    mark = part.get("cache_control")
+    found.cache = mark if isinstance(mark, dict) else None
+    return found
 
 
 def write_content(parts: list[Part], as_list: bool) -> JSON:
@@ -71,11 +76,10 @@ def _raw(raw: dict[str, JSON]) -> Extras:
 
 
 def _read_text(raw: dict[str, JSON], where: str) -> Part:
-    cache = raw.get("cache_control")
     text = a_text(raw.get("text"), f"{where}.text")
-    known = ("type", "text", "cache_control") if isinstance(cache, dict) else ("type", "text")
+    known = ("type", "text", "cache_control") if isinstance(raw.get("cache_control"), dict) else ("type", "text")
     rest = {key: value for key, value in raw.items() if key not in known}
-    return Text(text, cache=cache if isinstance(cache, dict) else None, extras=extras_of(rest))
+    return Text(text, extras=extras_of(rest))
 
 
 def _read_image(raw: dict[str, JSON], where: str) -> Part:
