@@ -222,8 +222,12 @@ def _result(part: ToolResult, extras: Extras | None, context: Context) -> Fields
 
 
 def _tools(request: Request, context: Context) -> list[Fields]:
-    """The tools that the choice leaves: none, the named one, or the allowed ones. A must cannot be said."""
+    """The tools that the choice leaves: none, the named one, or the allowed ones. A must cannot be said; a name that is not
+    offered, as that of another protocol's server tool, chooses nothing."""
     choice = request.tool_choice
+    if choice is not None and choice.mode == "tool" and not _is_offered(choice.name, request.tools):
+        context.note(f"the choice of the tool {choice.name} was left out: the upstream is not offered it")
+        choice = None
     if choice is None:
         return [one for tool in request.tools for one in _tool(tool, context)]
     if choice.mode == "none":
@@ -233,6 +237,10 @@ def _tools(request: Request, context: Context) -> list[Fields]:
     names = [choice.name] if choice.mode == "tool" else choice.allowed
     kept = [tool for tool in request.tools if not names or (isinstance(tool, Tool) and tool.name in names)]
     return [one for tool in kept for one in _tool(tool, context)]
+
+
+def _is_offered(name: str, tools: list[Tool | Opaque]) -> bool:
+    return any(isinstance(tool, Tool) and tool.name == name for tool in tools)
 
 
 def _tool(tool: Tool | Opaque, context: Context) -> list[Fields]:
