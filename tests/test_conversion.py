@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from ccproxy.conversion import document_of, model_of, prepare, pump_for
+from ccproxy import pump as pump_module
+from ccproxy.conversion import Prepared, answered_here, document_of, model_of, prepare, pump_for
 from ccproxy.errors import RequestError, Unsupported
 from ccproxy.model import Context, Target, seal, unsigned
 from ccproxy.protocols import PROTOCOLS
-from ccproxy.protocols.base import Call
+from ccproxy.protocols.base import Call, Protocol
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay
 
 NAMES = list(PROTOCOLS)
@@ -209,3 +210,137 @@ def test_another_makers_signature_never_goes_up_even_on_the_same_protocol(sealed
     asked = Asked("claude", target("claude"), raw=json.dumps({**REQUESTS["claude"], "messages": history}).encode())
     assert sealed not in json.dumps(asked.document)
     assert asked.document["messages"][-1]["content"] == "go on"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Other operations than chat
+
+
+def sides(client: str, upstream: str, model: str = "alias") -> tuple[Protocol, Protocol, Context]:
+    return PROTOCOLS[client], PROTOCOLS[upstream], Context(client=client, upstream=upstream, model=model)
+
+
+def embedded(client: str, upstream: str, document: dict[str, Any], call: Call, **more: Any) -> tuple[Prepared, Context]:
+    ours, theirs, context = sides(client, upstream)
+    raw = json.dumps(document).encode()
+    return prepare(raw, document, ours, theirs, target(upstream, **more), context, call, "embeddings"), context
+
+
+VECTORS = {"model": "alias", "input": ["a", "b"], "encoding_format": "int8"}
+BATCH = Call(model="alias", shape="batchEmbedContents")
+
+
+@pytest.mark.parametrize("more", [{}, {"defaults": {"max_tokens": 9}}, {"stream": "always"}], ids=str)
+def test_same_protocol_vectors_pass_as_they_are(more: dict[str, Any]) -> None:
+    """Whatever the encoding, and whatever the provider's chats are like."""
+    prepared, _ = embedded("openai", "openai", VECTORS, Call(), **more)
+    assert prepared.relayed
+    assert not prepared.stream
+    assert json.loads(prepared.body) == {**VECTORS, "model": "up-1"}
+    pump = pump_for(*sides("openai", "openai"), relayed=True, streams=False, operation="embeddings")
+    body = b'{"data": [{"embedding": "AAAA"}], "usage": {"total_tokens": 3}}'
+    assert pump.feed(body) + pump.eof() == body
+    assert (pump.done, pump.usage) == (True, None)
+
+
+def test_a_relayed_answers_usage_is_known() -> None:
+    pump = pump_for(*sides("openai", "openai"), relayed=True, streams=False, operation="embeddings")
+    pump.feed(b'{"data": [{"embedding": [0.5]}], "usage": {"total_tokens": 3}}')
+    pump.eof()
+    assert pump.usage is not None
+    assert (pump.usage.input, pump.usage.estimated) == (3, False)
+
+
+def test_usage_that_nobody_counted_is_estimated_and_says_so() -> None:
+    prepared, context = embedded("openai", "gemini", {"model": "alias", "input": "some words"}, Call())
+    assert prepared.path == "/v1beta/models/up-1:batchEmbedContents"
+    pump = pump_for(PROTOCOLS["openai"], PROTOCOLS["gemini"], context, relayed=False, streams=False, operation="embeddings")
+    pump.feed(b'{"embeddings": [{"values": [0.5]}]}')
+    document = json.loads(pump.eof())
+    assert (document["model"], document["data"][0]["embedding"]) == ("alias", [0.5])
+    assert document["usage"]["prompt_tokens"] == context.input_estimate > 0
+    assert pump.usage is not None
+    assert pump.usage.estimated
+
+
+def test_geminis_batches_name_the_targets_model() -> None:
+    document = {"requests": [{"model": "models/alias", "content": {"parts": [{"text": "a"}]}}]}
+    prepared, _ = embedded("gemini", "gemini", document, BATCH)
+    assert not prepared.relayed
+    assert json.loads(prepared.body)["requests"][0]["model"] == "models/up-1"
+
+
+@pytest.mark.parametrize("upstream", ["claude", "responses"])
+def test_an_upstream_without_the_operation_is_not_asked(upstream: str) -> None:
+    with pytest.raises(Unsupported, match="embeddings"):
+        embedded("openai", upstream, {"model": "alias", "input": "a"}, Call())
+
+
+@pytest.mark.parametrize("body", [b"nope", b"[]", b'{"error": {"message": "no"}}'])
+@pytest.mark.parametrize("operation", ["embeddings", "count"])
+def test_what_is_no_answer_of_an_operation(operation: str, body: bytes) -> None:
+    client = "gemini"
+    pump = pump_for(*sides(client, client), relayed=True, streams=False, operation=operation)
+    assert pump.feed(body) + pump.eof() == b""
+    assert pump.failure is not None
+
+
+def test_an_endless_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pump_module, "LONGEST_ANSWER", 10)
+    pump = pump_for(*sides("claude", "claude"), relayed=True, streams=False, operation="count")
+    assert pump.feed(b'{"input_tokens"') == b""
+    assert (pump.done, pump.feed(b"x"), pump.eof()) == (True, b"", b"")
+    assert pump.failure is not None
+
+
+COUNT = {"model": "alias", "messages": MESSAGES}
+
+
+def test_a_count_is_ours_only_for_upstreams_of_other_protocols() -> None:
+    ours, theirs, context = sides("claude", "openai")
+    answered = answered_here(COUNT, ours, theirs, context, Call(), "count")
+    assert answered is not None
+    assert json.loads(answered.body)["input_tokens"] > 3
+    assert answered_here(COUNT, ours, ours, context, Call(), "count") is None
+    with pytest.raises(RequestError):
+        answered_here({"model": "alias"}, ours, theirs, context, Call(), "count")
+
+
+def test_a_count_goes_up_without_another_makers_signature() -> None:
+    """F106: the way that only counts is no other way."""
+    ours, _, context = sides("claude", "claude")
+    thought = {"type": "thinking", "thinking": "hm", "signature": seal("c2ln", "openai", "claude")}
+    history = [*MESSAGES, {"role": "assistant", "content": [thought, {"type": "text", "text": "x"}]}, *MESSAGES]
+    document = {"model": "alias", "messages": history}
+    relayed = prepare(json.dumps(COUNT).encode(), COUNT, ours, ours, target("claude"), context, Call(), operation="count")
+    written = prepare(
+        json.dumps(document).encode(), document, ours, ours, target("claude"), context, Call(), operation="count"
+    )
+    assert (relayed.relayed, written.relayed) == (True, False)
+    assert {relayed.path, written.path} == {"/v1/messages/count_tokens"}
+    assert b"ccproxy." not in written.body
+    assert set(json.loads(written.body)) == {"model", "messages"}
+
+
+def test_a_request_that_only_loads_asks_nobody_elsewhere() -> None:
+    ours, theirs, context = sides("ollama", "openai")
+    call = Call(shape="generate")
+    streamed = answered_here({"model": "alias"}, ours, theirs, context, call, "chat")
+    whole = answered_here({"model": "alias", "stream": False}, ours, theirs, context, call, "chat")
+    assert streamed is not None
+    assert whole is not None
+    assert (streamed.content_type, streamed.body[-1:]) == ("application/x-ndjson", b"\n")
+    assert (whole.content_type, json.loads(whole.body)["done_reason"]) == ("application/json", "load")
+    assert answered_here({"model": "alias"}, ours, ours, context, call, "chat") is None
+    assert answered_here({"model": "alias", "prompt": "x"}, ours, theirs, context, call, "chat") is None
+    assert answered_here({"model": "alias", "input": "x"}, ours, theirs, context, Call(shape="embed"), "embeddings") is None
+
+
+def test_generate_is_relayed_on_its_own_path() -> None:
+    ours, _, context = sides("ollama", "ollama")
+    document = {"model": "alias", "prompt": "x", "raw": True}
+    prepared = prepare(
+        json.dumps(document).encode(), document, ours, ours, target("ollama"), context, Call(shape="generate")
+    )
+    assert (prepared.relayed, prepared.path) == (True, "/api/generate")
+    assert json.loads(prepared.body) == {**document, "model": "up-1"}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ccproxy.actions import Action, Commit, Dial, Endpoint, Finished, Reply, Write
+from ccproxy.conversion import Answered
 from ccproxy.errors import Broken, NotFound, TimedOut, TooLarge, Unreachable
 from ccproxy.exchange import LONGEST_ERROR, Exchange, Patience, Plan
 from ccproxy.model import Context, Target
@@ -555,3 +556,51 @@ def test_repr_shows_the_state() -> None:
     assert "receiving claude->?" in repr(play.exchange)
     play.body()
     assert "dialled claude->p" in repr(play.exchange)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What needs no upstream
+
+
+def test_an_answer_of_the_routes_own_asks_nobody() -> None:
+    play = Playbook("ollama", "openai")
+    answered = Answered(b'{"license": ""}')
+    exchange = Exchange(PROTOCOLS["ollama"], play.context, Call(), lambda model: answered, [])
+    exchange.begin(0.0)
+    assert play.take(exchange.body(b'{"model": "alias"}', 1.0)) == ["Reply", "Finished"]
+    assert (play.reply.status, play.reply.headers, play.reply.body) == (200, JSON, b'{"license": ""}')
+    assert (play.record.status, play.record.model, play.record.provider) == (200, "alias", "")
+    assert exchange.tick(1000.0) == []
+
+
+def counting(upstream: str) -> tuple[Playbook, Exchange]:
+    play = Playbook("claude", upstream)
+    exchange = Exchange(PROTOCOLS["claude"], play.context, Call(), play.route, [], "", "count")
+    exchange.begin(0.0)
+    return play, exchange
+
+
+def test_a_count_for_another_protocol_asks_nobody() -> None:
+    play, exchange = counting("openai")
+    assert play.take(exchange.body(json.dumps(REQUESTS["claude"]).encode(), 1.0)) == ["Reply", "Finished"]
+    assert json.loads(play.reply.body)["input_tokens"] > 0
+    assert (play.record.provider, play.record.status) == ("p", 200)
+
+
+def test_a_count_for_the_same_protocol_is_the_upstreams() -> None:
+    play, exchange = counting("claude")
+    assert play.take(exchange.body(json.dumps(REQUESTS["claude"]).encode(), 1.0)) == ["Dial"]
+    assert play.dial.target == "/base/v1/messages/count_tokens"
+    exchange.upstream_head(200, JSON, 2.0)
+    assert play.take(exchange.upstream_bytes(b'{"input_tokens": 7}', 2.0)) == []
+    assert play.take(exchange.upstream_eof(3.0)) == ["Reply", "Release", "Finished"]
+    assert json.loads(play.reply.body) == {"input_tokens": 7}
+
+
+def test_a_counts_refusal_keeps_its_status() -> None:
+    play, exchange = counting("claude")
+    exchange.body(json.dumps(REQUESTS["claude"]).encode(), 1.0)
+    exchange.upstream_head(404, JSON, 2.0)
+    exchange.upstream_bytes(b'{"type":"error","error":{"type":"not_found_error","message":"model: x"}}', 2.0)
+    assert play.take(exchange.upstream_eof(3.0)) == ["Reply", "Release", "Finished"]
+    assert (play.reply.status, json.loads(play.reply.body)["error"]["message"]) == (404, "model: x")

@@ -240,7 +240,8 @@ def _secrets(provider: Provider) -> tuple[str, ...]:
 
 def log_record(record: Record) -> None:
     """One line for each exchange, and one for each thing that was dropped or adapted."""
-    used = f" {record.usage.input}+{record.usage.output} tokens" if record.usage else ""
+    about = " (estimated)" if record.usage and record.usage.estimated else ""
+    used = f" {record.usage.input}+{record.usage.output} tokens{about}" if record.usage else ""
     first = f" first byte {1000 * (record.answered - record.began):.0f} ms," if record.answered is not None else ""
     outcome = "cancelled" if record.cancelled else str(record.status)
     line = f"{record.client} {record.model or '-'} -> {record.provider or '-'}/{record.upstream_model or '-'}: {outcome},"

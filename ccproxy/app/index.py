@@ -28,7 +28,7 @@ def index(config: Config) -> Reply:
             for name, group in config.groups.items()
         },
         "protocols": {
-            protocol.name: [f"{route.method} {route.path}" for route in protocol.routes if route.operation == "chat"]
+            protocol.name: [f"{r.method} {r.path}" for r in protocol.routes if r.operation in protocol.operations]
             for protocol in PROTOCOLS.values()
         },
     }

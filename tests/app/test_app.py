@@ -493,3 +493,64 @@ def test_what_a_runtime_reads() -> None:
     assert len(app.jobs()) == 1
     assert repr(app) == "App(3 providers, 2 groups)"
     assert "sk-one" not in repr(dialled(app, "claude")) + repr(asked(app, LINES["claude"].format("")))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Other operations than chat
+
+KNOWN = OPEN + '[providers.up.models."gpt-fast"]\ncontext = 4000\nabilities = ["tools", "vision"]\n'
+
+
+def test_show_tells_what_the_configuration_says() -> None:
+    reply = told(asked(App(loads(KNOWN, {})), "POST /api/show"), {"model": "fast"})
+    document = json.loads(reply.body)
+    assert document["model_info"][f"{document['model_info']['general.architecture']}.context_length"] == 4000
+    assert document["capabilities"] == ["completion", "tools", "vision"]
+
+
+@pytest.mark.parametrize(("model", "status"), [("fats", 404), ("", 400)])
+def test_show_of_no_model(model: str, status: int) -> None:
+    reply = told(asked(open_app(), "POST /api/show"), {"model": model})
+    assert (reply.status, list(json.loads(reply.body))) == (status, ["error"])
+
+
+def test_show_is_the_groups() -> None:
+    app = closed_app()
+    laptop = {"authorization": "Bearer cs-laptop"}
+    assert told(asked(app, "POST /api/show", laptop), {"model": "fast"}).status == 200
+    assert told(asked(app, "POST /api/show", laptop), {"model": "qwen@fast"}).status == 403
+    assert replied(app, "POST /qwen/api/show", laptop)[0] == 403
+
+
+@pytest.mark.parametrize(("line", "member"), [("GET /api/ps", "models"), ("GET /qwen/api/version", "version")])
+def test_what_never_changes_is_answered_at_once(line: str, member: str) -> None:
+    assert member in replied(open_app(), line)[1]
+    assert replied(closed_app(), line)[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("line", "document", "target"),
+    [
+        ("POST /v1/embeddings", {"model": "fast", "input": "x"}, "/base/v1/embeddings"),
+        ("POST /api/embed", {"model": "own/a", "input": "x"}, "/api/embed"),
+        ("POST /api/embeddings", {"model": "own/a", "prompt": "x"}, "/api/embeddings"),
+        ("POST /models/fast:embedContent", {"content": {"parts": [{"text": "x"}]}}, "/base/v1/embeddings"),
+        ("POST /api/generate", {"model": "own/a", "prompt": "x"}, "/api/generate"),
+        ("POST /qwen/v1/messages/count_tokens?beta=true", REQUESTS["claude"], "/v1/messages/count_tokens"),
+    ],
+)
+def test_operations_are_dialled_where_their_model_leads(line: str, document: dict[str, Any], target: str) -> None:
+    dial = told(asked(open_app(), line), document)
+    assert isinstance(dial, Dial)
+    assert dial.target == target
+
+
+def test_an_operation_that_the_protocol_lacks_is_refused_on_the_head() -> None:
+    status, document = replied(open_app(), "POST /v1/claude/embeddings")
+    assert (status, document["type"], document["error"]["type"]) == (501, "error", "api_error")
+
+
+def test_an_estimate_is_marked_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "ccproxy"):
+        log_record(Record(client="openai", usage=Usage(input=7, estimated=True)))
+    assert "7+0 tokens (estimated)" in caplog.text

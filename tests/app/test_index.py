@@ -40,7 +40,7 @@ def test_the_index_shows_groups_and_paths_and_nothing_secret() -> None:
         "qwen": {"description": "coding", "path": "/qwen", "models": ["fast", "claude-*"]},
     }
     assert list(document["protocols"]) == list(PROTOCOLS)
-    assert document["protocols"]["claude"] == ["POST /v1/messages"]
+    assert document["protocols"]["claude"] == ["POST /v1/messages", "POST /v1/messages/count_tokens"]
     assert "POST /v1beta/models/{model}:streamGenerateContent" in document["protocols"]["gemini"]
     assert b"hush" not in reply.body
     assert b"secret-host" not in reply.body
