@@ -29,7 +29,12 @@ class Pump:
 
     done: bool = False
     failure: CcproxyError | None = None
-    usage: Usage | None = None
+    _usage: Usage | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the upstream has counted so far: the client may leave before the end."""
+        return self._usage
 
     def feed(self, data: bytes) -> bytes:
         """The next bytes of the upstream's body."""
@@ -59,6 +64,10 @@ class Converter(Pump):
     def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Sequence[type[Stage]] = ()) -> None:
         self._encoder = client.encoder(context)
         self._decoder = upstream.decoder(context, staged(self._encoder, stages))
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._encoder.totals
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
@@ -92,7 +101,7 @@ class Converter(Pump):
         return b"" if self.done else self._encoder.keepalive()
 
     def _settle(self) -> None:
-        self.done, self.failure, self.usage = True, self._encoder.failure, self._encoder.totals
+        self.done, self.failure = True, self._encoder.failure
 
 
 LONGEST_LEAD = 64 * 1024
@@ -102,8 +111,9 @@ LONGEST_LEAD = 64 * 1024
 class Relay(Pump):
     """Stream to stream of one protocol: complete records pass as the bytes they came in, a Tap looks at each. An incomplete
     record waits, so that a cut stream still ends in an error that the client can read. Comments before the first record
-    wait for it: they say nothing yet, and an error that follows is still answered as one. `failure` is set once the upstream
-    has reported one; what it says after that still passes (Responses' `error` is followed by `response.failed`)."""
+    wait for it: they say nothing yet, and an error that follows is still answered as one. `failure` is set once the
+    upstream has reported one; what it says after that still passes (Responses' `error` is followed by
+    `response.failed`)."""
 
     def __init__(self, chat: Chat, context: Context) -> None:
         self._make_reader = chat.reader
@@ -112,6 +122,10 @@ class Relay(Pump):
         self._record_end = chat.record_end
         self._held = bytearray()  # of a record that is not complete, or what leads to the first one
         self._begun = False
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._tap.usage
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
@@ -197,7 +211,7 @@ class Relay(Pump):
         return raw[:end], raw[end:]
 
     def _settle(self) -> None:
-        self.done, self.failure, self.usage = True, self._tap.failure, self._tap.usage
+        self.done, self.failure = True, self._tap.failure
 
 
 def _whole_line(data: bytes) -> bytes:
@@ -213,6 +227,10 @@ class Gatherer(Pump):
         self._decoder = upstream.decoder(context, staged(self._collector, stages))
         self._client, self._context = client, context
         self._taken = 0
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._collector.answer.usage
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
@@ -237,7 +255,7 @@ class Gatherer(Pump):
 
     def _settle(self) -> bytes:
         collector = self._collector
-        self.done, self.failure, self.usage = True, collector.failure, collector.answer.usage
+        self.done, self.failure = True, collector.failure
         return b"" if self.failure else written(collector.answer, self._client, self._context)
 
 
@@ -275,7 +293,7 @@ class Turner(Whole):
         self._turn = turn
 
     def _turned(self, body: bytes) -> bytes:
-        out, self.usage = self._turn(body)
+        out, self._usage = self._turn(body)
         self.done = True
         return out
 
@@ -305,11 +323,11 @@ class Folder(Whole):
         if self._context.stream:
             encoder = self._client.encoder(self._context)
             self._upstream.read_answer(document, self._context, staged(encoder, self._stages))
-            self.done, self.failure, self.usage = True, encoder.failure, encoder.totals
+            self.done, self.failure, self._usage = True, encoder.failure, encoder.totals
             return encoder.take()
         collector = Collector()
         self._upstream.read_answer(document, self._context, staged(collector, self._stages))
-        self.done, self.failure, self.usage = True, collector.failure, collector.answer.usage
+        self.done, self.failure, self._usage = True, collector.failure, collector.answer.usage
         return b"" if self.failure else written(collector.answer, self._client, self._context)
 
 
@@ -318,7 +336,7 @@ class Carrier(Folder):
 
     def _turned(self, body: bytes) -> bytes:
         document = whole_document(body, self._context.upstream)
-        self.usage = self._usage_of(document)
+        self._usage = self._usage_of(document)
         self.done = True
         if self._client.renames and self._context.model and document.get("model") != self._context.model:
             return splice.replace_string(body, "model", self._context.model) or body
