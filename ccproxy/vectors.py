@@ -24,7 +24,10 @@ LARGEST = 1e12
 
 def packed(vector: Sequence[float]) -> str:
     """The vector as base64. Raises Malformed for a number that is no 32-bit float."""
-    numbers = array("f", vector)
+    try:
+        numbers = array("f", vector)
+    except OverflowError:
+        numbers = array("f", [math.inf])
     if not all(map(math.isfinite, numbers)):
         raise Malformed("the upstream's vector has a number that no 32-bit float holds")
     if _SWAPS:
@@ -43,9 +46,7 @@ def unpacked(text: str) -> list[float]:
     numbers = array("f", raw)
     if _SWAPS:
         numbers.byteswap()
-    if not max(map(abs, numbers)) < LARGEST:  # false for NaN, wherever `max` meets it first
-        raise Malformed("the upstream's vector is not made of 32-bit floats")
-    if not all(map(math.isfinite, numbers)):
+    if not all(abs(number) < LARGEST for number in numbers):  # NaN is not, either
         raise Malformed("the upstream's vector is not made of 32-bit floats")
     return numbers.tolist()
 

@@ -21,7 +21,7 @@ def test_base64_is_little_endian_floats() -> None:
     assert packed([1]) == packed([1.0])
 
 
-@pytest.mark.parametrize("number", [1e39, float("inf"), float("nan")])
+@pytest.mark.parametrize("number", [1e39, 10**400, float("inf"), float("nan")])
 def test_a_number_that_no_float_holds_is_not_packed(number: float) -> None:
     with pytest.raises(Malformed):
         packed([0.0, number])
