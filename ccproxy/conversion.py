@@ -15,10 +15,10 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from ccproxy import tokens
+from ccproxy import media, tokens
 from ccproxy.codec import jsontext, splice
 from ccproxy.errors import Malformed, RequestError, Unsupported
-from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Target, Usage
+from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Request, Target, Usage
 from ccproxy.protocols.base import Call, Headers, Operation, Protocol
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Turner, whole_document
 
@@ -94,9 +94,10 @@ def prepare(
     defaults = bool(target.defaults) and operation == CHAT
     same = client.name == upstream.name and stream == context.stream and shape in ours.native_shapes
     passes = same and not defaults and not any(mark in body for mark in (*SEALS, *ours.unfit))
-    silenced = operation == CHAT and not _can_think(target)
-    request = None if passes and not silenced else ours.read_request(document, context, call)
-    if request is None or (passes and request.reasoning is None):
+    limited = operation == CHAT and not (_can(target, "thinking") and _can(target, "vision"))
+    request = None if passes and not limited else ours.read_request(document, context, call)
+    fitted = limited and request is not None and _fit(request, target, context)
+    if request is None or (passes and not fitted):
         told.body, told.relayed = _renamed(body, document, target), True
         return told
     request.model = target.model
@@ -104,9 +105,6 @@ def prepare(
         context.input_estimate = tokens.of_embedding(request)
     else:
         request.stream = stream
-        if silenced and request.reasoning is not None:
-            context.note("the model does not think, so it was not asked to")
-            request.reasoning = None
     told.body = jsontext.dumps(theirs.write_request(request, target, context))
     return told
 
@@ -131,10 +129,22 @@ def _column(protocol: Protocol, operation: str) -> Operation[Any]:
     return column
 
 
-def _can_think(target: Target) -> bool:
-    """False where the config says what the model can do and thinking is not in it: clients such as Claude Code ask every
-    model to think, and many servers answer that with 400."""
-    return not target.abilities or "thinking" in target.abilities
+def _can(target: Target, ability: str) -> bool:
+    """False where the config says what the model can do and this is not in it."""
+    return not target.abilities or ability in target.abilities
+
+
+def _fit(request: Request, target: Target, context: Context) -> bool:
+    """Takes out what the model cannot do; true where there was any. Clients such as Claude Code ask every model to think
+    and read images with their tools, and many servers answer either with 400."""
+    thinks = request.reasoning is None or _can(target, "thinking")
+    if not thinks:
+        context.note("the model does not think, so it was not asked to")
+        request.reasoning = None
+    sees = _can(target, "vision") or not sum(media.blind(message.parts) for message in request.messages)
+    if not sees:
+        context.note("the model does not see, so a text stands in the place of each image")
+    return not (thinks and sees)
 
 
 def _renamed(body: bytes, document: dict[str, JSON], target: Target) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ccproxy.model import Audio, Document, Image, Media, Text
+from ccproxy.model import Audio, Document, Image, Media, Part, Text, ToolResult
 
 _AUDIO_FORMATS = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg", "pcm16": "audio/pcm"}
 _AUDIO_NAMES = {mime: name for name, mime in _AUDIO_FORMATS.items()} | {"audio/mp3": "mp3", "audio/x-wav": "wav"}
@@ -59,3 +59,15 @@ def stand_in(part: Media, target: str) -> Text:
     kind = type(part).__name__.lower()
     what = f" {part.name}" if part.name else ""
     return Text(f"[{kind}{what} left out: the {target} protocol has no place for it here]")
+
+
+def blind(parts: list[Part]) -> bool:
+    """Puts a text in the place of each image, in tool results too, for a model that sees none. True where there was one."""
+    found = False
+    for place, part in enumerate(parts):
+        if isinstance(part, Image):
+            parts[place] = Text("[image left out: the model cannot see]", cache=part.cache)
+            found = True
+        elif isinstance(part, ToolResult):
+            found = blind(part.parts) or found
+    return found

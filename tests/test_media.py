@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ccproxy.media import audio_format, audio_mime, data_url, part_for, sniff, split_data_url, stand_in
-from ccproxy.model import Audio, Document, Image
+from ccproxy.media import audio_format, audio_mime, blind, data_url, part_for, sniff, split_data_url, stand_in
+from ccproxy.model import Audio, Document, Image, Part, Text, ToolResult
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,12 @@ def test_a_stand_in_says_what_is_left_out() -> None:
         stand_in(Document(name="a.pdf", data="AA=="), "x").text
         == "[document a.pdf left out: the x protocol has no place for it here]"
     )
+
+
+def test_a_model_that_sees_nothing_is_told_of_images_in_results_too() -> None:
+    parts: list[Part] = [Text("a"), Image(data="AA=="), ToolResult("c", "f", [Image(url="x"), Document(data="AA==")])]
+    assert blind(parts)
+    result = parts[2]
+    assert isinstance(result, ToolResult)
+    assert [type(part) for part in (*parts, *result.parts)] == [Text, Text, ToolResult, Text, Document]
+    assert not blind(parts)
