@@ -46,8 +46,9 @@ async def ask(provider: Provider, key: str) -> list[ModelInfo]:
     try:
         proxy = provider.proxy or None
         async with httpx.AsyncClient(timeout=TIMEOUT, proxy=proxy, trust_env=False, verify=_trust()) as client:
-            answer = await client.get(base_of(provider) + protocol.models.path, headers=headers)
-    except httpx.HTTPError as error:
+            with anyio.fail_after(TIMEOUT):  # httpx's time-outs are between two reads
+                answer = await client.get(base_of(provider) + protocol.models.path, headers=headers)
+    except (httpx.HTTPError, TimeoutError) as error:
         raise Unreachable(f"{_trouble(error)} {urlsplit(base_of(provider)).netloc}") from None
     if not answer.is_success:
         raise read_error(protocol.name, answer.status_code, list(answer.headers.items()), _without(key, answer.content))
@@ -58,9 +59,10 @@ async def ask(provider: Provider, key: str) -> list[ModelInfo]:
     return protocol.models.read(document)
 
 
-def _trouble(error: httpx.HTTPError) -> str:
+def _trouble(error: Exception) -> str:
     """In words of our own: httpx's may hold the URL of a proxy with its password."""
-    kinds = ((httpx.TimeoutException, "no answer in time from"), (httpx.ProxyError, "the proxy does not lead to"))
+    late = (httpx.TimeoutException, TimeoutError)
+    kinds = ((late, "no answer in time from"), (httpx.ProxyError, "the proxy does not lead to"))
     return next((words for kind, words in kinds if isinstance(error, kind)), "no connection to")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +17,7 @@ import pytest
 from ccproxy.app.models import ModelLists, ask, base_of
 from ccproxy.config import Config, Provider, loads
 from ccproxy.errors import NotFound, UpstreamError
+from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import ModelInfo
 
 KEY = "sk-hush-hush"
@@ -171,6 +174,35 @@ def test_a_failure_keeps_what_was_known_and_says_so_without_the_key(
     assert said in warning
     assert "stays as last known" in warning
     assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("protocol", list(PROTOCOLS))
+@pytest.mark.parametrize("document", [b"null", b"5", b'"list"', b"[5]", b"{}", b'{"data":5,"models":5}'])
+def test_what_is_no_list_ends_no_job(protocol: str, document: bytes, provided: Provided) -> None:
+    text = CONFIG.replace('protocol = "claude"', f'protocol = "{protocol}"')
+    provided.answers[f"/b{PROTOCOLS[protocol].models.path}"] = (200, document)
+    anyio.run(lists_for(provided.url, text).refresh)
+    assert len(provided.asked) == 2
+
+
+def test_a_list_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccproxy.app.models.TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle, args=[listener])
+        thread.start()
+        provider = Provider(protocol="openai", base_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(UpstreamError, match="in time"):
+            anyio.run(ask, provider, KEY)
+        thread.join()
+
+
+def trickle(listener: socket.socket) -> None:
+    """A body without end, until the client hangs up."""
+    sock, _ = listener.accept()
+    with sock, contextlib.suppress(OSError):
+        sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            sock.sendall(b" ")
 
 
 def test_a_provider_that_is_not_there_costs_the_others_nothing(

@@ -141,7 +141,7 @@ _EMBEDDING_METHODS = ["embedContent", "batchEmbedContents"]
 
 def read_models(document: dict[str, JSON]) -> list[ModelInfo]:
     """An upstream's list ("models.list"). Raises Malformed when there is none."""
-    rows = document.get("models")
+    rows = document.get("models") if isinstance(document, dict) else None
     if not isinstance(rows, list):
         raise Malformed("the upstream's model list has no models")
     return [_model_info(row) for row in rows if isinstance(row, dict) and isinstance(row.get("name"), str)]

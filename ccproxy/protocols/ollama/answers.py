@@ -281,7 +281,8 @@ def stream_error(document: Fields) -> UpstreamError:
 
 def read_models(document: Fields) -> list[ModelInfo]:
     """`/api/tags` ("List models"). Raises Malformed."""
-    return [_model_in(_typed(row, dict, "models")) for row in _typed(document.get("models"), list, "models")]
+    rows = _typed(_typed(document, dict, "model list").get("models"), list, "models")
+    return [_model_in(_typed(row, dict, "models")) for row in rows]
 
 
 def _model_in(row: Fields) -> ModelInfo:
