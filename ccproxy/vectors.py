@@ -9,14 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-import sys
-from array import array
+import struct
 from collections.abc import Sequence
 
 from ccproxy.errors import Malformed, Unsupported
 from ccproxy.model import JSON, Context, EmbeddingInput, EmbeddingRequest, Part, Text
-
-_SWAPS = sys.byteorder == "big"
 
 LARGEST = 1e12
 """No model's vectors come near it; bytes of another encoding (int8, bits) that are read as floats nearly always do."""
@@ -25,14 +22,12 @@ LARGEST = 1e12
 def packed(vector: Sequence[float]) -> str:
     """The vector as base64. Raises Malformed for a number that is no 32-bit float."""
     try:
-        numbers = array("f", vector)
-    except OverflowError:
-        numbers = array("f", [math.inf])
-    if not all(map(math.isfinite, numbers)):
+        raw = struct.pack(f"<{len(vector)}f", *vector)
+    except (OverflowError, struct.error):
+        raise Malformed("the upstream's vector has a number that no 32-bit float holds") from None
+    if not all(map(math.isfinite, vector)):
         raise Malformed("the upstream's vector has a number that no 32-bit float holds")
-    if _SWAPS:
-        numbers.byteswap()
-    return base64.b64encode(numbers.tobytes()).decode()
+    return base64.b64encode(raw).decode()
 
 
 def unpacked(text: str) -> list[float]:
@@ -43,12 +38,10 @@ def unpacked(text: str) -> list[float]:
         raise Malformed("the upstream's vector is no base64") from None
     if not raw or len(raw) % 4:
         raise Malformed("the upstream's vector is not made of 32-bit floats")
-    numbers = array("f", raw)
-    if _SWAPS:
-        numbers.byteswap()
+    numbers = struct.unpack(f"<{len(raw) // 4}f", raw)
     if not all(abs(number) < LARGEST for number in numbers):  # NaN is not, either
         raise Malformed("the upstream's vector is not made of 32-bit floats")
-    return numbers.tolist()
+    return list(numbers)
 
 
 def read_vector(value: JSON) -> list[float]:

@@ -91,6 +91,13 @@ def test_a_whole_answer_has_a_function_call() -> None:
     assert len(shared.notes) == 1
 
 
+def test_one_call_needs_no_note() -> None:
+    shared = context()
+    cut = CHAT.write_answer(Answer(parts=[ToolCall("call_1", "look", "{}")], finish="length"), shared)
+    assert (cut["choices"][0]["message"]["function_call"]["name"], cut["choices"][0]["finish_reason"]) == ("look", "length")
+    assert shared.notes == []
+
+
 def test_other_answers_are_as_ever() -> None:
     assert CHAT.write_answer(Answer(parts=[Text("x")]), context())["choices"][0]["finish_reason"] == "stop"
     modern = Context(client="openai", upstream="other")
