@@ -1,7 +1,7 @@
 """Method and path to protocol and operation. The table comes from the protocols' records; the group is a path prefix.
 
     path     = [ "/" group ] route
-    route    = a literal, or a prefix and a suffix around {model}
+    route    = a literal, or a prefix and a suffix around {model} or around {id}, which is one segment
 
 Several protocols may share a path (`/v1/models`); then the marks of the request tell whose client asks, and the first
 registered protocol serves those that no mark names. An error is raised together with the protocol whose
@@ -18,6 +18,9 @@ from attrs import define, frozen
 from ccproxy.config import RESERVED
 from ccproxy.errors import MethodNotAllowed, NotFound, RequestError
 from ccproxy.protocols.base import Call, Protocol, Route
+
+
+_MODEL, _ID = "{model}", "{id}"
 
 
 @frozen(kw_only=True)
@@ -47,15 +50,17 @@ class _Served:
 @frozen
 class _Pattern:
     prefix: str
+    placeholder: str
     suffix: str
     served: _Served
 
-    def model(self, path: str) -> str | None:
-        """The model's name in the path, None when the path is not of this pattern."""
+    def value(self, path: str) -> str | None:
+        """The model's name or the id in the path, None when the path is not of this pattern."""
         end = len(path) - len(self.suffix)
         if end <= len(self.prefix) or not path.startswith(self.prefix) or not path.endswith(self.suffix):
             return None
-        return path[len(self.prefix) : end]
+        value = path[len(self.prefix) : end]
+        return None if self.placeholder == _ID and "/" in value else value
 
     def acts(self, path: str) -> bool:
         """Whether the path is of this pattern but for its action, which stands behind the model's last colon."""
@@ -86,12 +91,13 @@ class PathTable:
         found = self._find(inner)
         if not found:
             raise self._lost(path, first, rest, marks)
-        served = [(one, model) for one, model in found if one.route.method == method]
+        served = [(one, value) for one, value in found if one.route.method == method]
         if not served:
             raise self._not_taken(method, inner, [one for one, _ in found], marks)
         one = _chosen([one for one, _ in served], marks)
-        model = next(model for other, model in served if other is one)
-        call = Call(model=unquote(model), stream=one.route.stream, query=query, path=inner, shape=one.route.shape)
+        value = unquote(next(value for other, value in served if other is one))
+        named = {"id": value} if _ID in one.route.path else {"model": value}
+        call = Call(**named, stream=one.route.stream, query=query, path=inner, shape=one.route.shape)
         return Match(protocol=one.protocol, route=one.route, group=group, call=call)
 
     def nearest(self, path: str, marks: frozenset[str]) -> Protocol:
@@ -107,20 +113,20 @@ class PathTable:
         return _marked([protocol for protocol in self._protocols if shared(protocol) == most], marks)
 
     def _add(self, served: _Served) -> None:
-        prefix, braces, suffix = served.route.path.partition("{model}")
-        if braces:
-            self._patterns.append(_Pattern(prefix, suffix, served))
+        prefix, placeholder, suffix = served.route.path.partition(_ID if _ID in served.route.path else _MODEL)
+        if placeholder:
+            self._patterns.append(_Pattern(prefix, placeholder, suffix, served))
         else:
             self._literal.setdefault(served.route.path, []).append(served)
 
     def _find(self, path: str) -> list[tuple[_Served, str]]:
-        """Every route of the path, whatever its method, with the model that stands in the path."""
+        """Every route of the path, whatever its method, with the model or id that stands in the path."""
         literal = self._literal.get(path)
         if literal is not None:
             return [(served, "") for served in literal]
-        matches = [(pattern, model) for pattern in self._patterns if (model := pattern.model(path)) is not None]
+        matches = [(pattern, value) for pattern in self._patterns if (value := pattern.value(path)) is not None]
         longest = max((len(pattern.suffix) for pattern, _ in matches), default=0)
-        return [(pattern.served, model) for pattern, model in matches if len(pattern.suffix) == longest]
+        return [(pattern.served, value) for pattern, value in matches if len(pattern.suffix) == longest]
 
     def _lost(self, path: str, first: str, rest: str, marks: frozenset[str]) -> Misrouted:
         protocol = self.nearest(path, marks)
@@ -137,7 +143,8 @@ class PathTable:
             action = path.rpartition(":")[2]
             return Misrouted(acting.protocol, NotFound(f"there is no action {action[:100]}", code="route_not_found"))
         allowed = ", ".join(sorted({one.route.method for one in found}))
-        error = MethodNotAllowed(f"{path[:200]} does not take {method}; it takes {allowed}")
+        message = f"{path[:200]} does not take {method}; it takes {allowed}"
+        error = MethodNotAllowed(message, headers=[("allow", allowed)])  # RFC 9110, section 15.5.6
         return Misrouted(_chosen(found, marks).protocol, error)
 
 

@@ -129,6 +129,8 @@ def test_no_route(line: str, marks: frozenset[str], status: int, protocol: str, 
     found = lost(line, marks)
     assert (found.error.status, found.protocol.name) == (status, protocol)
     assert said in found.error.message
+    methods = found.error.message.rpartition("it takes ")[2]
+    assert found.error.headers == ((("allow", methods),) if status == 405 else ())
 
 
 def test_a_long_path_is_not_repeated_whole() -> None:
