@@ -31,7 +31,6 @@ PENDING_SECTIONS = frozenset("IJ")
 """Sections that have no tests yet."""
 
 PENDING: dict[str, str] = {
-    "F186": "compat mode: calls that a model writes as text are calls there, and only there (DESIGN 1)",
     "F094": "an estimate of the output, marked as one, where the upstream counts nothing (DESIGN 4, Usage)",
     "F274": "the table of vendor quirks: what a strict Responses upstream refuses of a request that passes untouched",
     "F288": "the table of vendor quirks: what reasoning models of OpenAI refuse",
