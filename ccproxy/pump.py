@@ -25,10 +25,12 @@ LONGEST_ANSWER = 256 * 1024 * 1024
 
 
 class Pump:
-    """Base: the words that all share."""
+    """Base: the words that all share. answer: the client's whole document, once the answer is done, where it was converted
+    and the client's protocol keeps such documents (or the client got one)."""
 
     done: bool = False
     failure: CcproxyError | None = None
+    answer: dict[str, JSON] | None = None
     _usage: Usage | None = None
 
     @property
@@ -52,6 +54,10 @@ class Pump:
     def keepalive(self) -> bytes:
         """What the client of an idle stream is sent."""
         return b""
+
+    def _written(self, answer: Answer, client: Chat, context: Context) -> bytes:
+        self.answer = client.write_answer(answer, context)
+        return jsontext.dumps(self.answer)
 
     def __repr__(self) -> str:
         state = "failed" if self.failure else "done" if self.done else "open"
@@ -102,6 +108,7 @@ class Converter(Pump):
 
     def _settle(self) -> None:
         self.done, self.failure = True, self._encoder.failure
+        self.answer = self._encoder.document
 
 
 LONGEST_LEAD = 64 * 1024
@@ -256,7 +263,7 @@ class Gatherer(Pump):
     def _settle(self) -> bytes:
         collector = self._collector
         self.done, self.failure = True, collector.failure
-        return b"" if self.failure else written(collector.answer, self._client, self._context)
+        return b"" if self.failure else self._written(collector.answer, self._client, self._context)
 
 
 class Whole(Pump):
@@ -324,11 +331,12 @@ class Folder(Whole):
             encoder = self._client.encoder(self._context)
             self._upstream.read_answer(document, self._context, staged(encoder, self._stages))
             self.done, self.failure, self._usage = True, encoder.failure, encoder.totals
+            self.answer = encoder.document
             return encoder.take()
         collector = Collector()
         self._upstream.read_answer(document, self._context, staged(collector, self._stages))
         self.done, self.failure, self._usage = True, collector.failure, collector.answer.usage
-        return b"" if self.failure else written(collector.answer, self._client, self._context)
+        return b"" if self.failure else self._written(collector.answer, self._client, self._context)
 
 
 class Carrier(Folder):
@@ -361,11 +369,6 @@ def staged(sink: Sink, stages: Sequence[type[Stage]]) -> Sink:
     for stage in reversed(stages):
         sink = stage(sink)
     return sink
-
-
-def written(answer: Answer, client: Chat, context: Context) -> bytes:
-    """The whole answer as the client's document."""
-    return jsontext.dumps(client.write_answer(answer, context))
 
 
 def whole_document(body: bytes, origin: str) -> dict[str, JSON]:

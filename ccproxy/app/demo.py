@@ -31,7 +31,6 @@ from ccproxy.exchange import error_reply
 from ccproxy.model import JSON, Context, Message, Part, Request, Target, Text, Tool, ToolResult, Usage
 from ccproxy.policy.routing import DEFAULT, Destination
 from ccproxy.protocols.base import Call, Headers, Protocol
-from ccproxy.pump import written
 from ccproxy.reasoning import effort_of
 from ccproxy.stream import Collector, Sink
 from ccproxy.transport.http1 import RequestHead, authority
@@ -175,7 +174,7 @@ class Performance:
         collector = Collector()
         for step in self._steps:
             step(collector)
-        body = written(collector.answer, self._protocol.chat, self._context)
+        body = jsontext.dumps(self._protocol.chat.write_answer(collector.answer, self._context))
         return [Reply(200, [("content-type", "application/json")], body), Finished()]
 
     # What only a Life with an upstream is told.

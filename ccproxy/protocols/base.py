@@ -15,7 +15,7 @@ from typing import Protocol as Shape
 from attrs import field, frozen
 
 from ccproxy.codec import jsontext
-from ccproxy.errors import CcproxyError, UpstreamError
+from ccproxy.errors import CcproxyError, NotFound, UpstreamError
 from ccproxy.model import JSON, Answer, Context, EmbeddingAnswer, EmbeddingRequest, Request, Target, Usage
 from ccproxy.stream import Sink
 
@@ -31,9 +31,10 @@ class Route:
     """One path that a protocol's clients call.
 
     path: literal, or with `{model}` in it, which stands for everything up to the last `:` (or to the end) and may hold
-    slashes. operation: what is asked for; most are a column of the record (`chat`, `embeddings`, `count`), the app serves
-    `models`, `model`, `show` and `fixed`. stream: what the path says about streaming, None where the body says it. shape:
-    which of the operation's spellings the path stands for. document: the answer of a `fixed` route.
+    slashes, or with `{id}`, which holds none. operation: what is asked for; most are a column of the record (`chat`,
+    `embeddings`, `count`), the app serves `models`, `model`, `show`, `kept` and `fixed`. stream: what the path says about
+    streaming, None where the body says it. shape: which of the operation's spellings the path stands for. document: the
+    answer of a `fixed` route.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Call:
     """What the route and the query string said of one request."""
 
     model: str = ""
+    id: str = ""
     stream: bool | None = None
     query: Mapping[str, str] = field(factory=dict)
     path: str = ""
@@ -104,13 +106,15 @@ class Encoder(Sink):
     """Sink calls into the client's stream. Bytes gather in `out` until `take`.
 
     Any legal call order gives a stream that the protocol's official SDK accepts. `usage` keeps the last counts in `totals`;
-    `finish` and `error` write the end, error after closing what is open, and set `done` (and `failure`).
+    `finish` and `error` write the end, error after closing what is open, and set `done` (and `failure`). `document` is the
+    whole answer once it has ended, in protocols with a History; empty in others.
     """
 
-    __slots__ = ("context", "done", "failure", "out", "totals")
+    __slots__ = ("context", "document", "done", "failure", "out", "totals")
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self.document: dict[str, JSON] = {}
         self.out = bytearray()
         self.done = False
         self.failure: CcproxyError | None = None
@@ -237,6 +241,48 @@ class Counting(Operation[Request]):
     write_answer: Callable[[int, Context], dict[str, JSON]]
 
 
+@frozen
+class Kept:
+    """An answer and what led to it, in the words of the client's protocol. said: the conversation before the answer, the
+    earlier turns in it; as JSON text, since most are kept and never read. answer: the answer's whole document."""
+
+    said: bytes
+    answer: dict[str, JSON]
+
+
+class Memory(Shape):
+    """The earlier answers of one client. The app makes one for each exchange; nothing here waits or raises."""
+
+    def recall(self, id: str) -> Kept | None: ...
+
+    def keep(self, id: str, kept: Kept) -> bool:
+        """False when it is too large to be kept."""
+        ...
+
+
+@frozen(kw_only=True)
+class History:
+    """For protocols whose clients may name an earlier answer in the place of the turns before it.
+
+    previous(document): the id of the answer that a request names, "" for none. Raises RequestError.
+    merge(document, kept, context): the request as if its client had said all turns itself; what answers repeat of the
+        id goes to context.echo. Raises RequestError.
+    said(document): the turns of a merged request as `Kept.said`, None where the client wants its answer forgotten.
+    unknown(id), missing(id): the error for an id that nothing is kept under, named in a request or asked for by itself.
+    views: `Route.shape` -> what a route of the operation `kept` is answered, from the id, what is kept, and the query.
+        Raises RequestError.
+    forgets: the shapes after which the answer is kept no longer.
+    """
+
+    previous: Callable[[dict[str, JSON]], str]
+    merge: Callable[[dict[str, JSON], Kept, Context], dict[str, JSON]]
+    said: Callable[[dict[str, JSON]], bytes | None]
+    unknown: Callable[[str], NotFound]
+    missing: Callable[[str], NotFound]
+    views: Mapping[str, Callable[[str, Kept, Mapping[str, str]], dict[str, JSON]]]
+    forgets: frozenset[str] = frozenset()
+
+
 @frozen(kw_only=True)
 class Models:
     """Model lists of one protocol. path: behind the base URL. read(document): an upstream's list. write(models, call): the
@@ -252,8 +298,8 @@ class Models:
 
 @frozen(kw_only=True)
 class Protocol:
-    """name: as in the config. title: for people. routes: what its clients call. embeddings, count: None where the protocol
-    has no such operation.
+    """name: as in the config. title: for people. routes: what its clients call. embeddings, count, history: None where the
+    protocol has no such thing.
 
     write_error(error): the error document of this protocol; the HTTP status is `error.status` after `status_for`.
     statuses: HTTP statuses that this protocol's clients know otherwise: ours -> theirs. 529, which is overloaded, is
@@ -277,6 +323,7 @@ class Protocol:
     base_url: str
     embeddings: Embeddings | None = None
     count: Counting | None = None
+    history: History | None = None
     marks: frozenset[str] = frozenset()
     headers: tuple[tuple[str, str], ...] = ()
     pass_headers: frozenset[str] = frozenset()

@@ -27,7 +27,7 @@ from ccproxy.protocols.responses.wire import OWN_REASONING_ID, REDACTED, split_s
 
 
 class Encoder(base.Encoder):
-    """See `ccproxy.protocols.base`. `document` is the response object, once the answer has ended."""
+    """See `ccproxy.protocols.base`. `document` is the response object."""
 
     __slots__ = (
         "_calls",
@@ -43,12 +43,10 @@ class Encoder(base.Encoder):
         "_started",
         "_thought",
         "_waiting",
-        "document",
     )
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.document: dict[str, JSON] = {}
         self._started = False
         self._id = self._model = ""
         self._created = 0
