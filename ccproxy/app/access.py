@@ -13,24 +13,25 @@ from ccproxy.transport.http1 import RequestHead
 _TOKEN_HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
 
 
-def token_of(head: RequestHead) -> str:
-    """The token that the request presents, "" for none: bearer, the three key headers, or `?key=`."""
+def tokens_of(head: RequestHead) -> list[str]:
+    """The tokens that the request presents: bearer, the three key headers, `?key=`. Some clients send several, such as a
+    login of their own as bearer beside the key."""
     scheme, _, bearer = (head.header("authorization") or "").partition(" ")
-    if scheme.lower() == "bearer" and bearer.strip():
-        return bearer.strip()
-    return next((value for name in _TOKEN_HEADERS if (value := head.header(name))), head.query.get("key", ""))
+    presented = [bearer.strip()] if scheme.lower() == "bearer" else []
+    presented += [head.header(name) or "" for name in _TOKEN_HEADERS]
+    return [token for token in (*presented, head.query.get("key", "")) if token]
 
 
 def key_of(head: RequestHead, keys: Mapping[str, str]) -> str:
-    """The name of the proxy key that the request presents; "" when the server has no keys. Every key is compared, each in
-    constant time. Raises Unauthorized."""
+    """The name of the first proxy key that the request presents; "" when the server has no keys. Every key is compared
+    with every token, each in constant time. Raises Unauthorized."""
     if not keys:
         return ""
-    token = token_of(head).encode("utf-8", "surrogatepass")
-    found = [name for name, key in keys.items() if hmac.compare_digest(key.encode(), token)]
+    tokens = [token.encode("utf-8", "surrogatepass") for token in tokens_of(head)]
+    found = [name for token in tokens for name, key in keys.items() if hmac.compare_digest(key.encode(), token)]
     if found:
         return found[0]
-    said = "is not one of this server's keys" if token else "is missing"
+    said = "is not one of this server's keys" if tokens else "is missing"
     raise Unauthorized(
         f"the proxy key {said}; send it as a bearer token, x-api-key, x-goog-api-key, api-key or ?key=",
         code="invalid_api_key",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccproxy.app.access import check_local, is_loopback, key_of, token_of
+from ccproxy.app.access import check_local, is_loopback, key_of, tokens_of
 from ccproxy.errors import Forbidden, Unauthorized
 from tests.app.heads import head_of
 
@@ -24,19 +24,23 @@ TOKENS = [
     pytest.param(LINE, {"authorization": "Bearer"}, "", id="a bearer without a token"),
     pytest.param(LINE, {"authorization": "cs-ci"}, "", id="no scheme"),
     pytest.param(LINE, {"authorization": "Basic x", "x-api-key": "cs-ci"}, "cs-ci", id="another header beside it"),
-    pytest.param(f"{LINE}?key=b", {"x-api-key": "a"}, "a", id="a header before the query"),
-    pytest.param(LINE, {"authorization": "Bearer a", "x-api-key": "b"}, "a", id="bearer first"),
+    pytest.param(f"{LINE}?key=b", {"x-api-key": "a"}, "a b", id="a header before the query"),
+    pytest.param(LINE, {"authorization": "Bearer a", "x-api-key": "b"}, "a b", id="bearer first"),
 ]
 
 
 @pytest.mark.parametrize(("line", "headers", "token"), TOKENS)
 def test_where_a_token_stands(line: str, headers: dict[str, str], token: str) -> None:
-    assert token_of(head_of(line, headers)) == token
+    assert tokens_of(head_of(line, headers)) == token.split()
 
 
 @pytest.mark.parametrize(("token", "name"), [("cs-laptop", "laptop"), ("cs-ci", "ci")])
 def test_a_known_token_is_its_keys_name(token: str, name: str) -> None:
     assert key_of(head_of(LINE, {"x-api-key": token}), KEYS) == name
+
+
+def test_a_key_counts_beside_a_token_of_somebody_elses() -> None:
+    assert key_of(head_of(LINE, {"authorization": "Bearer a-login", "x-api-key": "cs-ci"}), KEYS) == "ci"
 
 
 REFUSED = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 from urllib.parse import quote
 
+from ccproxy.errors import RequestError
 from ccproxy.model import (
     JSON,
     Context,
@@ -50,7 +51,9 @@ def path(target: Target, stream: bool, shape: str = "") -> str:
 
 
 def action_path(target: Target, action: str) -> str:
-    """The path of an action of the model."""
+    """The path of an action of the model. A name that climbs out of its folder is refused: it comes from the client."""
+    if {".", ".."} & set(target.model.split("/")):
+        raise RequestError("the model's name is no name of a model", code="model_not_found", param="model")
     return f"/v1beta/{quote(resource(target.model), safe='/:@')}:{action}"
 
 

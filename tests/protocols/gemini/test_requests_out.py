@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from google.genai import types
 
-from ccproxy.errors import Unsupported
+from ccproxy.errors import RequestError, Unsupported
 from ccproxy.model import Message, Opaque, Request, Target, Text, Tool, ToolCall, ToolChoice, ToolResult
 from ccproxy.protocols.gemini.requests_out import GO_ON, NOTHING_SAID, path, write_request
 from tests.protocols.gemini.judge import context
@@ -36,6 +36,12 @@ def asked(model: str = "gemini-2.5-flash", told: Any = None, **given: Any) -> di
 )
 def test_the_path(model: str, stream: bool, expected: str) -> None:
     assert path(Target(protocol="gemini", model=model), stream) == expected
+
+
+@pytest.mark.parametrize("model", ["../../admin", "a/../b", "./x", ".."])
+def test_a_model_that_climbs_out_of_its_folder_is_refused(model: str) -> None:
+    with pytest.raises(RequestError):
+        path(Target(protocol="gemini", model=model), True)
 
 
 def test_system_parts_and_leading_system_messages() -> None:
