@@ -27,10 +27,11 @@ SECTIONS: dict[str, str] = {
 }
 """The list's sections and their numbers; it is not contiguous."""
 
-PENDING_SECTIONS = frozenset("IJ")
+PENDING_SECTIONS = frozenset("I")
 """Sections that have no tests yet."""
 
 PENDING: dict[str, str] = {
+    "F231": "the table of vendor quirks: Groq's failed tool generation, repaired and asked once more (DESIGN 3)",
     "F094": "an estimate of the output, marked as one, where the upstream counts nothing (DESIGN 4, Usage)",
     "F274": "the table of vendor quirks: what a strict Responses upstream refuses of a request that passes untouched",
     "F288": "the table of vendor quirks: what reasoning models of OpenAI refuse",
