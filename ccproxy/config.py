@@ -27,17 +27,21 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from attrs import Factory, evolve, frozen
+from attrs import Factory, evolve, field, frozen
 
 from ccproxy.errors import ConfigError
+from ccproxy.policy.quirks import BUILT_IN, ROWS, TAKES, Quirk, Table
 from ccproxy.policy.routing import DEFAULT, Destination, Router
 from ccproxy.protocols import PROTOCOLS
+from ccproxy.reasoning import BUDGETS
 from ccproxy.tables import (
     Read,
     Spot,
     Wrong,
     a_record,
+    any_value,
     choice,
+    flag,
     header_value,
     hint,
     key,
@@ -142,6 +146,61 @@ def _defaults(value: Any, spot: Spot) -> dict[str, Any]:
     return keyed(SAMPLING, value, spot)
 
 
+_members = one_or_more(like(re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*"), "a member of a request, such as temperature"))
+_member = like(re.compile(r"([A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*)?"), 'a member of a request, such as reasoning.effort, or ""')
+_patterns = one_or_more(_some_name)
+_words = one_or_more(choice(*TAKES))
+
+
+def _refusal(value: Any, spot: Spot) -> str:
+    try:
+        expression = re.compile(text(value, spot))
+    except re.error as error:
+        raise Wrong(f"is no regular expression: {error}") from None
+    if "name" not in expression.groupindex:
+        raise Wrong("must have a group called name, as in \"'(?P<name>\\w+)' is not supported\"")
+    return expression.pattern
+
+
+QUIRK: Mapping[str, Read] = {
+    "provider": _patterns,
+    "host": _patterns,
+    "model": _patterns,
+    "path": _patterns,
+    "source": text,
+    "keep": _members,
+    "lacks": _words,
+    "drop": _members,
+    "drop_thinking": _members,
+    "only": table_of(any_value),
+    "rename": table_of(_member),
+    "fill": table_of(any_value),
+    "takes": lambda value, spot: frozenset(_words(value, spot)),
+    "id_length": whole(0, 64),
+    "thoughts": _member,
+    "demands_thoughts": flag,
+    "thinking_on": table_of(any_value),
+    "thinking_off": table_of(any_value),
+    "effort": _member,
+    "budget": _member,
+    "efforts": one_or_more(choice(*BUDGETS)),
+    "again": one_or_more(_some_name),
+    "refusals": one_or_more(_refusal),
+}
+"""A row of `[[quirks]]`: the attributes of `policy.quirks.Quirk`."""
+
+_ABOUT = ("provider", "host", "model", "path")
+
+
+def _quirk(value: Any, spot: Spot) -> Quirk:
+    said = keyed(QUIRK, value, spot)
+    if not any(part in value for part in _ABOUT):
+        raise Wrong(f"must say whom it is about: at least one of {', '.join(_ABOUT)}")
+    if not value.keys() - {*_ABOUT, "source"}:
+        raise Wrong(f'must say something of them, such as drop = ["temperature"]; known: {", ".join(QUIRK)}')
+    return Quirk(**said)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # What the file says
 
@@ -225,7 +284,7 @@ class Log:
 
 @frozen(kw_only=True)
 class Config:
-    LATER: ClassVar = ("mcp", "store", "security", "quirks")
+    LATER: ClassVar = ("mcp", "store", "security")
 
     server: Server = key(a_record(Server), Server())
     keys: dict[str, str] = key(table_of(secret, _name), Factory(dict), "open to this machine", secret=True)
@@ -234,6 +293,13 @@ class Config:
     limits: Limits = key(a_record(Limits), Limits())
     timeouts: Timeouts = key(a_record(Timeouts), Timeouts())
     log: Log = key(a_record(Log), Log())
+    quirks: tuple[Quirk, ...] = key(list_of(_quirk), (), "the vendor table as it comes")
+    table: Table = field(init=False, eq=False, repr=False)
+    """The vendor table with the file's rows at its end."""
+
+    @table.default
+    def _with_quirks(self) -> Table:
+        return Table((*ROWS, *self.quirks)) if self.quirks else BUILT_IN
 
     def router(self) -> Router:
         return Router({name: group.models for name, group in self.groups.items()})

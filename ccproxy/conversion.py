@@ -15,12 +15,14 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from ccproxy import media, tokens
+from ccproxy import media, reasoning, tokens
 from ccproxy.codec import jsontext, splice
 from ccproxy.errors import Malformed, RequestError, Unsupported
-from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Request, Target, Usage
+from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Request, Target, ToolCall, ToolResult, Usage
+from ccproxy.policy.fitting import fitted
 from ccproxy.protocols.base import Call, Headers, Operation, Protocol
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Turner, whole_document
+from ccproxy.turns import exact_id
 
 CHAT = "chat"
 
@@ -94,18 +96,23 @@ def prepare(
     defaults = bool(target.defaults) and operation == CHAT
     same = client.name == upstream.name and stream == context.stream and shape in ours.native_shapes
     passes = same and not defaults and not any(mark in body for mark in (*SEALS, *ours.unfit))
-    limited = operation == CHAT and not (_can(target, "thinking") and _can(target, "vision"))
+    chat = operation == CHAT
+    limited = chat and not (_can(target, "thinking") and _can(target, "vision") and not target.traits.id_length)
     request = None if passes and not limited else ours.read_request(document, context, call)
-    fitted = limited and request is not None and _fit(request, target, context)
-    if request is None or (passes and not fitted):
-        told.body, told.relayed = _renamed(body, document, target), True
+    bent = limited and request is not None and _bend(request, target, context)
+    if request is None or (passes and not bent):
+        told.body, told.relayed = _relayed(body, document, target, context if chat else None), True
         return told
     request.model = target.model
     if isinstance(request, EmbeddingRequest):
         context.input_estimate = tokens.of_embedding(request)
     else:
         request.stream = stream
-    told.body = jsontext.dumps(theirs.write_request(request, target, context))
+    written = theirs.write_request(request, target, context)
+    if isinstance(request, Request):
+        own, thinks = client.name == upstream.name, reasoning.is_asked(request.reasoning)
+        written = fitted(written, target.traits, context.note, own=own, thinks=thinks) if chat else written
+    told.body = jsontext.dumps(written)
     return told
 
 
@@ -134,7 +141,7 @@ def _can(target: Target, ability: str) -> bool:
     return not target.abilities or ability in target.abilities
 
 
-def _fit(request: Request, target: Target, context: Context) -> bool:
+def _bend(request: Request, target: Target, context: Context) -> bool:
     """Takes out what the model cannot do; true where there was any. Clients such as Claude Code ask every model to think
     and read images with their tools, and many servers answer either with 400."""
     thinks = request.reasoning is None or _can(target, "thinking")
@@ -144,7 +151,25 @@ def _fit(request: Request, target: Target, context: Context) -> bool:
     sees = _can(target, "vision") or not sum(media.blind(message.parts) for message in request.messages)
     if not sees:
         context.note("the model does not see, so a text stands in the place of each image")
-    return not (thinks and sees)
+    strange = _strange_ids(request, target.traits.id_length)
+    return strange or not (thinks and sees)
+
+
+def _strange_ids(request: Request, length: int) -> bool:
+    """Gives calls ids that the target takes; true where one had another. Earlier turns may be another vendor's."""
+    parts = [part for message in request.messages for part in message.parts if isinstance(part, (ToolCall, ToolResult))]
+    strange = [part for part in parts if exact_id(part.id, length) != part.id]
+    for part in strange:
+        part.id = exact_id(part.id, length)
+    return bool(strange)
+
+
+def _relayed(body: bytes, document: dict[str, JSON], target: Target, context: Context | None) -> bytes:
+    """The bytes as they came, but for the model's name, and for what the target would refuse (chats have a context)."""
+    fit = document if context is None else fitted(document, target.traits, context.note, own=True)
+    if fit is document:
+        return _renamed(body, document, target)
+    return jsontext.dumps({**fit, "model": target.model} if "model" in fit else fit)
 
 
 def _renamed(body: bytes, document: dict[str, JSON], target: Target) -> bytes:

@@ -15,12 +15,13 @@ import secrets
 import time
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ccproxy.codec import jsontext
 from ccproxy.conversion import document_of, model_of, prepare, pump_for
 from ccproxy.errors import Broken, RequestError
 from ccproxy.model import JSON, Context, Target
+from ccproxy.policy.quirks import BUILT_IN
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call, Protocol
 
@@ -80,7 +81,9 @@ def convert_request(
     named = document.get("model")
     call = Call(model="" if isinstance(named, str) and named else model, stream=stream, query=query or {})
     context.model = model_of(document, call)
-    destination = Target(protocol=target, model=model or context.model)
+    wanted = Target(protocol=target, model=model or context.model)
+    path = upstream.chat.path(wanted, True, "")
+    destination = evolve(wanted, traits=BUILT_IN.traits("", "", wanted.model, path))
     prepared = prepare(raw, document, client, upstream, destination, context, call)
     return Converted(body=prepared.body, path=prepared.path, headers=dict(prepared.headers), context=context)
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ccproxy.codec import jsontext
 
@@ -330,13 +330,49 @@ class EmbeddingAnswer:
     extras: Extras | None = None
 
 
+@frozen(kw_only=True)
+class Traits:
+    """How a vendor or a model family departs from its protocol; the defaults depart nowhere. `policy.quirks` has the rows
+    that this is made of. Members are those of the request's document; a dot leads into an object (`reasoning.effort`).
+
+    drop: members that are refused, so they are left out. drop_thinking: the same, while the model is asked to think.
+    only: members that are taken with this one value. rename: member -> the vendor's name for it. fill: what the document
+    gets where it lacks it.
+    takes: what is taken beyond the protocol (`policy.quirks.TAKES`). id_length: calls' ids are exactly so many letters and
+    digits; 0: as the protocol says.
+    thoughts: the member of an assistant message that holds its earlier thoughts, "" for none. demands_thoughts: messages
+    with calls are refused without it.
+    thinking_on, thinking_off: what switches thinking. effort, budget: the members that say how much of it; None: where
+    the protocol says it, "": nowhere. efforts: the levels that are taken; empty: all.
+    again: codes of errors after which the same request is worth another try. refusals: regular expressions for an error's
+    text; their group `name` is the member that is refused.
+    """
+
+    drop: tuple[str, ...] = ()
+    drop_thinking: tuple[str, ...] = ()
+    only: Mapping[str, JSON] = field(factory=dict)
+    rename: Mapping[str, str] = field(factory=dict)
+    fill: Mapping[str, JSON] = field(factory=dict)
+    takes: frozenset[str] = frozenset()
+    id_length: int = 0
+    thoughts: str = ""
+    demands_thoughts: bool = False
+    thinking_on: Mapping[str, JSON] = field(factory=dict)
+    thinking_off: Mapping[str, JSON] = field(factory=dict)
+    effort: str | None = None
+    budget: str = ""
+    efforts: tuple[Effort, ...] = ()
+    again: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+
 @define(slots=True, kw_only=True)
 class Target:
     """One provider's model, as the documents and the exchange need it.
 
     protocol: registry name. model: the upstream's name for it. defaults: a provider's values for `Sampling` fields where
     the client is silent. abilities: what the config says the model can do (`tools`, `vision`, ...); empty: not said.
-    stream: how the upstream can be asked. host: the upstream's host name, lower case.
+    stream: how the upstream can be asked. host: the upstream's host name, lower case. traits: what the vendor table says.
     """
 
     protocol: str
@@ -346,6 +382,7 @@ class Target:
     defaults: Mapping[str, JSON] = field(factory=dict)
     abilities: frozenset[str] = frozenset()
     stream: Literal["auto", "always", "never"] = "auto"
+    traits: Traits = Traits()
 
 
 @define(slots=True, kw_only=True)

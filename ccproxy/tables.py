@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -285,6 +286,25 @@ def number(low: float, high: float) -> Read:
 
 def _range(low: float, high: float | None) -> str:
     return f"of {low} or more" if high is None else f"from {low} to {high}"
+
+
+def flag(value: Any, spot: Spot) -> bool:
+    if not isinstance(value, bool):
+        raise Wrong(f"must be true or false, not {_kind(value)}")
+    return value
+
+
+def any_value(value: Any, spot: Spot) -> Any:
+    """What JSON can say too: no dates and times."""
+    if isinstance(value, str):
+        return text(value, spot)
+    if isinstance(value, list):
+        return list(list_of(any_value)(value, spot))
+    if isinstance(value, dict):
+        return table_of(any_value)(value, spot)
+    if type(value) not in _KINDS or value in (math.inf, -math.inf) or value != value:
+        raise Wrong("must be a value that JSON has")
+    return value
 
 
 def url(*schemes: str, credentials: bool = False) -> Read:

@@ -8,6 +8,8 @@ nothing but a note that a result is missing.
 
 from __future__ import annotations
 
+import hashlib
+
 from attrs import define
 
 from ccproxy.model import Context, Message, Part, Text, ToolCall, ToolResult
@@ -158,3 +160,11 @@ def _missing(call: ToolCall, context: Context) -> ToolResult:
 
 def _as_text(result: ToolResult) -> list[Part]:
     return [Text(f"[Result of an earlier tool call {result.name or result.id}]"), *result.parts]
+
+
+def exact_id(id: str, length: int) -> str:
+    """A call's id for an upstream that wants exactly so many letters and digits: its own where it is so (F031), else one
+    that is made from it, the same each time. A length of 0 leaves every id as it is."""
+    if not length or (len(id) == length and id.isascii() and id.isalnum()):
+        return id
+    return hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[:length]

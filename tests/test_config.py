@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.config import (
+    QUIRK,
     RESERVED,
     SAMPLING,
     Config,
@@ -33,6 +34,7 @@ from ccproxy.config import (
 )
 from ccproxy.errors import ConfigError
 from ccproxy.model import Sampling
+from ccproxy.policy.quirks import BUILT_IN, Quirk
 from ccproxy.policy.routing import Destination
 
 ENV = {"KEY_1": "sk-first", "KEY_2": "sk-second", "PROXY_PASSWORD": "hush-proxy"}
@@ -276,7 +278,7 @@ def test_every_problem_is_told_with_its_key_path(text: str, complaints: list[str
 
 
 LATER = {
-    "": "mcp.servers = {}\nstore = {}\nsecurity = {}\nquirks = []\n",
+    "": "mcp.servers = {}\nstore = {}\nsecurity = {}\n",
     "server": "[server]\nactive_group = 'a'\nlog_bodies = true\n",
     "providers.bailian": "warm = 1\nstrip_billing_line = 'auto'\n",
     "groups.qwen": "[groups.qwen]\nmodels.a = 'bailian/a'\nprompt_injection = 'off'\nprompt = ''\nprompt_file = ''\n"
@@ -545,3 +547,93 @@ def test_what_the_protocols_own_paths_begin_with_is_taken_off_a_base_url(protoco
     """F188: people paste the URL of another protocol's SDK, or of the route itself."""
     config = loads(f"[providers.a]\nprotocol = '{protocol}'\nbase_url = '{written}'", {})
     assert config.providers["a"].base_url == read
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# [[quirks]]
+
+EVERYTHING_SAID = """
+[[quirks]]
+provider = "bailian"
+host = ["*.example.com"]
+model = "qwen*"
+path = "*/chat/completions"
+source = "the vendor's mail"
+keep = "top_p"
+lacks = "min_p"
+drop = ["temperature"]
+drop_thinking = ["logprobs"]
+only = { n = 1 }
+rename = { max_tokens = "limit" }
+fill = { a = { b = [1, 0.5, true, "x"] } }
+takes = ["top_k"]
+id_length = 9
+thoughts = "reasoning"
+demands_thoughts = true
+thinking_on = { thinking.type = "on" }
+thinking_off = { thinking.type = "off" }
+effort = "reasoning.effort"
+budget = ""
+efforts = ["low", "high"]
+again = "try_again"
+refusals = 'no (?P<name>[a-z]+) here'
+"""
+
+
+def test_quirks_say_all_that_a_row_can_say() -> None:
+    config = loads(EVERYTHING_SAID + PROVIDER, {})
+    (row,) = config.quirks
+    assert [name for name, value in attrs.asdict(row).items() if value is None] == []
+    assert set(QUIRK) == {attribute.name for attribute in attrs.fields(Quirk)}
+    traits = config.table.traits("bailian", "api.example.com", "qwen3", "/v1/chat/completions")
+    assert (traits.drop, traits.rename, traits.fill) == (("temperature",), {"max_tokens": "limit"}, row.fill)
+    assert (traits.effort, traits.thinking_on, traits.takes) == (
+        "reasoning.effort",
+        {"thinking": {"type": "on"}},
+        {"top_k"},
+    )
+
+
+def test_quirks_of_the_file_come_after_those_of_the_table() -> None:
+    rows = '[[quirks]]\nmodel = "o3"\nkeep = ["max_tokens", "temperature"]\nefforts = "high"\n'
+    path = ("p", "h", "o3", "/chat/completions")
+    assert loads(PROVIDER, {}).table is BUILT_IN
+    assert BUILT_IN.traits(*path).rename == {"max_tokens": "max_completion_tokens"}
+    traits = loads(rows + PROVIDER, {}).table.traits(*path)
+    assert (traits.rename, traits.efforts, sorted(traits.only)) == (
+        {},
+        ("high",),
+        ["frequency_penalty", "presence_penalty", "top_p"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ("drop = ['a']", "quirks[0]: must say whom it is about: at least one of provider, host, model, path"),
+        ("model = 'a'", "quirks[0]: must say something of them, such as drop = "),
+        ("model = 'a'\nsource = 'b'", "quirks[0]: must say something of them, such as drop = "),
+        ("model = 'a'\ndropp = ['b']", "quirks[0].dropp: unknown key; did you mean drop?"),
+        ("model = []\ndrop = ['b']", "quirks[0].model: must name at least one"),
+        ("model = 'a'\ndrop = ['b c']", "quirks[0].drop[0]: must be a member of a request, such as temperature"),
+        (
+            "model = 'a'\ntakes = ['b']",
+            "quirks[0].takes[0]: must be one of cache_control, custom_tools, min_p, repeat_penalty, top_k",
+        ),
+        (
+            "model = 'a'\nefforts = ['hi']",
+            "quirks[0].efforts[0]: must be one of none, minimal, low, medium, high, xhigh, max",
+        ),
+        ("model = 'a'\nid_length = -1", "quirks[0].id_length: must be a whole number from 0 to 64"),
+        ("model = 'a'\ndemands_thoughts = 1", "quirks[0].demands_thoughts: must be true or false, not a whole number"),
+        ("model = 'a'\nfill = { x = 2020-01-01 }", "quirks[0].fill.x: must be a value that JSON has"),
+        ("model = 'a'\nfill = { x = nan }", "quirks[0].fill.x: must be a value that JSON has"),
+        ("model = 'a'\nrefusals = '('", "quirks[0].refusals: is no regular expression: missing ), unterminated subpattern"),
+        ("model = 'a'\nrefusals = 'no'", "quirks[0].refusals: must have a group called name, as in "),
+    ],
+)
+def test_what_is_wrong_with_a_quirk_is_told_with_its_key_path(row: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loads(f"[[quirks]]\n{row}\n{PROVIDER}", {})
+    (problem,) = caught.value.problems
+    assert problem.startswith(complaint)

@@ -191,6 +191,7 @@ class _Upstream:
         self._provider = provider
         self._protocol = PROTOCOLS[provider.protocol]
         self._pool = KeyPool(provider.api_keys)
+        self._table = config.table
         self._secrets = _secrets(provider)
         parts = urlsplit(base_of(provider))
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -210,17 +211,19 @@ class _Upstream:
         known = self._provider.models.get(destination.model)
         key = self._pool.pick(now)
         credentials = self._protocol.key_headers(key) if key else []
+        target = Target(
+            protocol=self._protocol.name,
+            model=destination.model,
+            host=self._host,
+            provider=self._name,
+            defaults=self._provider.defaults,
+            abilities=known.abilities if known else frozenset(),
+            stream=self._provider.stream,
+        )
+        target.traits = self._table.traits(self._name, self._host, target.model, self._protocol.chat.path(target, True, ""))
         return Plan(
             protocol=self._protocol,
-            target=Target(
-                protocol=self._protocol.name,
-                model=destination.model,
-                host=self._host,
-                provider=self._name,
-                defaults=self._provider.defaults,
-                abilities=known.abilities if known else frozenset(),
-                stream=self._provider.stream,
-            ),
+            target=target,
             endpoint=self._endpoint,
             prefix=self._prefix,
             headers=[*credentials, *self._provider.headers.items()],

@@ -10,7 +10,7 @@ import pytest
 
 from ccproxy import convert_request
 from ccproxy.conversion import prepare, pump_for
-from ccproxy.model import Context, Target
+from ccproxy.model import Context, Target, Traits
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call
 from tests.failures.wire import (
@@ -247,7 +247,7 @@ def claude_history(thought: Doc) -> Doc:
 
 
 THOUGHT = {"type": "thinking", "thinking": "I should look.", "signature": "ccproxy.openai."}
-WANTS_THOUGHTS = Target(protocol="openai", model="kimi-k2-thinking", abilities=frozenset({"thinking", "reasoning_content"}))
+WANTS_THOUGHTS = Target(protocol="openai", model="kimi-k2-thinking", traits=Traits(thoughts="reasoning_content"))
 
 
 @pytest.mark.parametrize(

@@ -71,10 +71,8 @@ _RANGES = {
     "presence_penalty": (-2.0, 2.0),
 }
 _VENDOR_SAMPLING = ("top_k", "min_p", "repeat_penalty")
-_EFFORTS = tuple(reasoning.BUDGETS)
 
-# Words of `Target.abilities` that open what only some vendors of this protocol have:
-REASONING_CONTENT = "reasoning_content"  # earlier thoughts as reasoning_content
+# Words of `Traits.takes` that open what only some vendors of this protocol have:
 CUSTOM_TOOLS = "custom_tools"  # tools of type custom
 CACHE_CONTROL = "cache_control"  # cache marks on parts and tools
 
@@ -130,8 +128,8 @@ def _tools(request: Request, target: Target, context: Context) -> list[Tool]:
 
 def _tool(tool: Tool, target: Target, context: Context) -> Tool:
     name = _tool_name(tool.name, context)
-    cache = tool.cache if CACHE_CONTROL in target.abilities else None
-    if tool.kind == "custom" and CUSTOM_TOOLS in target.abilities:
+    cache = tool.cache if CACHE_CONTROL in target.traits.takes else None
+    if tool.kind == "custom" and CUSTOM_TOOLS in target.traits.takes:
         return Tool(name, tool.description, kind="custom", grammar=tool.grammar, cache=cache)
     if tool.kind == "custom":
         context.note(f"the custom tool {tool.name} was offered as a function with one text")
@@ -170,17 +168,18 @@ def _format(format: ResponseFormat | None) -> ResponseFormat | None:
 
 
 def _reasoning(options: ReasoningOptions | None, target: Target, context: Context) -> ReasoningOptions | None:
-    """As reasoning_effort. Merely switched off is what servers do by themselves, and not all know the word none."""
+    """As reasoning_effort, or as the vendor's own members. Merely switched off is what servers do by themselves, and not
+    all know the word none."""
     if options is None:
         return None
-    effort = reasoning.effort_to_send(options)
-    if effort is None:
-        return None
-    if effort == "none" and options.effort != "none" and "thinking" not in target.abilities:
+    members, effort = reasoning.switched(options, target.traits)
+    merely_off = effort == "none" and options.effort != "none"
+    if merely_off and not target.traits.efforts and "thinking" not in target.abilities:
         context.note("thinking was switched off by leaving reasoning_effort out")
+        effort = None
+    if effort is None and not members:
         return None
-    effort = reasoning.nearest_effort(effort, _EFFORTS)
-    return ReasoningOptions(effort=effort, extras=extras_of({}, "reasoning_effort"))
+    return ReasoningOptions(effort=effort, extras=extras_of(members, "reasoning_effort"))
 
 
 def _sampling(sampling: Sampling, target: Target, context: Context) -> Sampling:
@@ -193,7 +192,7 @@ def _sampling(sampling: Sampling, target: Target, context: Context) -> Sampling:
             setattr(adapted, field, min(max(value, low), high))
             context.note(f"{field} {value} was brought into the range of the {NAME} protocol")
     for field in _VENDOR_SAMPLING:
-        known = field in target.abilities or field in target.defaults
+        known = field in target.traits.takes or field in target.defaults
         if getattr(adapted, field) is not None and not known:
             setattr(adapted, field, None)
             context.note(f"{field} has no place in the {NAME} protocol and was left out")
@@ -267,7 +266,7 @@ class _Messages:
         texts: list[Text] = []
         for part in parts:
             if isinstance(part, (Text, Refusal)):
-                cache = part.cache if CACHE_CONTROL in self._target.abilities else None
+                cache = part.cache if CACHE_CONTROL in self._target.traits.takes else None
                 texts += [Text(part.text, cache=cache)] if part.text else []
             elif isinstance(part, Media):
                 texts.append(self._stand_in(part))
@@ -307,7 +306,7 @@ class _Messages:
 
     def _call(self, call: ToolCall, extra: JSON) -> ToolCall:
         arguments, kind = arguments_text(call), call.kind
-        if kind == "custom" and CUSTOM_TOOLS not in self._target.abilities:
+        if kind == "custom" and CUSTOM_TOOLS not in self._target.traits.takes:
             arguments, kind = jsontext.dumps_str({"input": arguments}), "function"
         extras = extras_of({EXTRA: extra}) if extra is not None else None
         return ToolCall(self._id(call.id), _tool_name(call.name, self._context), arguments, kind=kind, extras=extras)
@@ -324,11 +323,16 @@ class _Messages:
         details = [detail for thought in thoughts for detail in _details(thought)]
         words = "".join(thought.text for thought in thoughts)
         fields: dict[str, JSON] = {DETAILS: details} if details else {}
-        if words and REASONING_CONTENT in self._target.abilities:
-            fields[REASONING_CONTENT] = words
+        wanted = self._target.traits.thoughts
+        if wanted and (words or self._demands(parts)):
+            fields.setdefault(wanted, [{"type": "reasoning.text", "text": words}] if wanted == DETAILS else words)
         if words and not fields:
             self._context.note(f"earlier thoughts have no place in the {NAME} protocol and were left out")
         return [Reasoning(words, origin=NAME, extras=Extras(NAME, fields, MEMBER))] if fields else []
+
+    def _demands(self, parts: list[Part]) -> bool:
+        """Whether the message is refused without a thought. One that another model wrote may have none to give back."""
+        return self._target.traits.demands_thoughts and any(isinstance(part, ToolCall) for part in parts)
 
 
 def _details(thought: Reasoning) -> list[JSON]:

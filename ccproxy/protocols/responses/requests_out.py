@@ -28,7 +28,7 @@ from ccproxy.protocols.base import fit
 from ccproxy.protocols.responses.items_out import ILLEGAL, LIMIT, Item, Scope, write_items
 from ccproxy.protocols.responses.requests_in import NAMESPACE
 from ccproxy.protocols.responses.terms import NAME, own_fields, own_shape
-from ccproxy.reasoning import effort_to_send
+from ccproxy.reasoning import effort_to_send, nearest_effort
 from ccproxy.schema import Dialect, clean
 from ccproxy.turns import hoist, settle
 
@@ -65,7 +65,7 @@ def write_request(request: Request, target: Target, context: Context) -> dict[st
     document |= _tools(request, Scope(context, own))
     document |= _sampling(request, target, context, own)
     document |= _text(request.format, fields.pop("text") if isinstance(fields.get("text"), dict) else None, own)
-    document |= _reasoning(request.reasoning, own)
+    document |= _reasoning(request.reasoning, target, own)
     document |= _common(request)
     document |= _own_rest(request, fields) if own else _foreign_rest(request, document, context)
     for key, value in fields.items():
@@ -238,11 +238,13 @@ def _format(format: ResponseFormat, own: bool) -> Item:
     return {**item, **own_fields(format.extras)}
 
 
-def _reasoning(options: ReasoningOptions | None, own: bool) -> dict[str, JSON]:
+def _reasoning(options: ReasoningOptions | None, target: Target, own: bool) -> dict[str, JSON]:
     if options is None:
         return {}
     found: Item = dict(own_fields(options.extras))
     effort = options.effort if own else effort_to_send(options)
+    if effort is not None and target.traits.efforts and not own:
+        effort = nearest_effort(effort, target.traits.efforts)
     if effort is not None:
         found["effort"] = effort
     summary = options.summary if own else _summary(options)

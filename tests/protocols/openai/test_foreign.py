@@ -28,6 +28,7 @@ from ccproxy.model import (
     ToolCall,
     ToolChoice,
     ToolResult,
+    Traits,
 )
 from ccproxy.protocols.openai.requests import write_request
 from ccproxy.protocols.openai.terms import NAME
@@ -52,8 +53,9 @@ def asking(*messages: Message, **fields: Any) -> Request:
     return Request(origin=ELSEWHERE, model="m", messages=list(messages) or [USER], **fields)
 
 
-def messages_of(*messages: Message, abilities: tuple[str, ...] = (), **fields: Any) -> list[Any]:
-    document, _ = written(asking(*messages, **fields), abilities)
+def messages_of(*messages: Message, takes: tuple[str, ...] = (), thoughts: str = "", **fields: Any) -> list[Any]:
+    traits = Traits(takes=frozenset(takes), thoughts=thoughts)
+    document, _ = written(asking(*messages, **fields), traits=traits)
     json.dumps(document)
     found: list[Any] = document["messages"]
     return found
@@ -81,7 +83,7 @@ def test_system_words_stand_first_as_one_text_and_later_ones_in_place() -> None:
 
 
 def test_cache_marks_where_the_vendor_knows_them() -> None:
-    found = messages_of(system=[Text("one", cache={"type": "ephemeral"}), Text("two")], abilities=("cache_control",))
+    found = messages_of(system=[Text("one", cache={"type": "ephemeral"}), Text("two")], takes=("cache_control",))
     marked = {"type": "text", "text": "one", "cache_control": {"type": "ephemeral"}}
     assert found[0] == {"role": "system", "content": [marked, {"type": "text", "text": "two"}]}
 
@@ -155,12 +157,12 @@ def test_assistant_content(parts: list[Part], expected: Any) -> None:
 
 def test_empty_messages_are_not_sent() -> None:
     thoughts = Message("assistant", [Reasoning("hm", origin=ELSEWHERE)])
-    assert len(messages_of(USER, thoughts, Message("user", [Text("")]), abilities=("reasoning_content",))) == 1
+    assert len(messages_of(USER, thoughts, Message("user", [Text("")]), thoughts="reasoning_content")) == 1
 
 
 def test_thoughts_where_the_vendor_wants_them() -> None:
     parts: list[Part] = [Reasoning("h", origin=ELSEWHERE), Reasoning("m"), *CALLED.parts]
-    found = messages_of(USER, Message("assistant", parts), ANSWERED, abilities=("reasoning_content",))
+    found = messages_of(USER, Message("assistant", parts), ANSWERED, thoughts="reasoning_content")
     assert found[1]["reasoning_content"] == "hm"
 
 
@@ -288,7 +290,7 @@ def test_custom_tools(native: bool) -> None:
         tools=[Tool("p", "d", kind="custom", grammar={"type": "text"})],
         tool_choice=ToolChoice("tool", "p"),
     )
-    document, _ = written(request, ("custom_tools",) if native else ())
+    document, _ = written(request, traits=Traits(takes=frozenset({"custom_tools"} if native else ())))
     tool, call, choice = document["tools"][0], document["messages"][1]["tool_calls"][0], document["tool_choice"]
     if native:
         assert tool == {"type": "custom", "custom": {"name": "p", "description": "d", "format": {"type": "text"}}}
@@ -353,7 +355,8 @@ def test_sampling(sampling: Sampling, expected: dict[str, Any]) -> None:
 
 def test_what_only_vendors_take() -> None:
     request = asking(sampling=Sampling(top_k=1, min_p=0.1, repeat_penalty=1.1))
-    document, notes = written(request, ("min_p",), defaults={"top_k": 40, "temperature": 0.5})
+    traits = Traits(takes=frozenset({"min_p"}))
+    document, notes = written(request, traits=traits, defaults={"top_k": 40, "temperature": 0.5})
     assert (document["top_k"], document["min_p"], document["temperature"]) == (1, 0.1, 0.5)
     assert "repetition_penalty" not in document
     assert any("repeat_penalty" in note for note in notes)
