@@ -114,7 +114,9 @@ class PartWriter:
         foreign = False  # a signature of another maker was just left out
         for part in parts:
             if isinstance(part, Reasoning):
-                thought, pending, foreign = self._reasoning(part, pending)
+                if pending:  # it is an earlier thought's
+                    written.append({"text": "", "thoughtSignature": pending})
+                thought, pending, foreign = self._reasoning(part)
                 written += thought
                 continue
             if foreign and isinstance(part, Text) and not part.text:
@@ -129,7 +131,7 @@ class PartWriter:
             written.append({"text": "", "thoughtSignature": pending})
         return written
 
-    def _reasoning(self, part: Reasoning, pending: str) -> tuple[list[dict[str, JSON]], str, bool]:
+    def _reasoning(self, part: Reasoning) -> tuple[list[dict[str, JSON]], str, bool]:
         """(the thought's part, the signature that waits now, whether one of another maker was left out)."""
         extras = own_extras(part.extras)
         ours = part.signature if part.origin == NAME else ""
@@ -140,8 +142,8 @@ class PartWriter:
             if signed and ours:
                 thought["thoughtSignature"] = ours
             written = [respell(thought | extras.fields, extras.shape)]
-            return written, pending if signed else ours or pending, foreign
-        return [thought] if part.text or (self._own and not ours and not foreign) else [], ours or pending, foreign
+            return written, "" if signed else ours, foreign
+        return [thought] if part.text or (self._own and not ours and not foreign) else [], ours, foreign
 
     def _validate(self, written: list[dict[str, JSON]]) -> None:
         """Gemini 3 refuses a step whose first function call has no signature; calls of other models never have one."""

@@ -98,6 +98,8 @@ SIGN = Reasoning(signature="b3du", origin="gemini")
         ([Reasoning("hm", signature="b3du", origin="gemini"), ToolCall("1", "f", "{}"), Text("b")], [None, "b3du", None]),
         ([SIGN, PNG], ["b3du"]),
         ([Reasoning("hm", signature="s", origin="claude"), Text("a")], [None, None]),
+        ([Reasoning("h", signature="b3du", origin="gemini"), Reasoning("m"), Text("a")], [None, "b3du", None, None]),
+        ([SIGN, Reasoning(signature="bW9y", origin="gemini"), Text("a")], ["b3du", "bW9y"]),
     ],
 )
 def test_signatures_stand_on_the_part_they_sign(given: list[Part], signatures: list[str | None]) -> None:
