@@ -5,7 +5,7 @@
            ── keys       proxy keys: name -> token
            ── providers  name -> Provider ── models: name -> Model
            ── groups     name -> Group ── models: alias -> destinations
-           ── limits, timeouts, log
+           ── limits, timeouts, store, log
 
 `load` and `loads` raise ConfigError with one line for each problem: the key path, what is wrong, what is allowed. The
 first pass (`tables.record`) judges each value by itself, the second (the `_check` functions) what belongs together. No
@@ -276,6 +276,16 @@ class Timeouts:
 
 
 @frozen(kw_only=True)
+class Store:
+    """Earlier answers, for clients that refer to them. path: an SQLite file. max_age: seconds since the last use."""
+
+    path: str = key(text, "", "in memory, and gone when the server ends")
+    max_bytes: int = key(whole(1024), 64 * 2**20, "each answer has its conversation with it: hundreds of an agent's turns")
+    max_count: int = key(whole(0), 10_000, "what the limit of bytes does not see, a few MB of bookkeeping; 0 keeps none")
+    max_age: float = key(number(1, 10 * 365 * 86_400), 30 * 86_400, "as long as OpenAI keeps them")
+
+
+@frozen(kw_only=True)
 class Log:
     level: Literal["debug", "info", "warning", "error"] = key(
         choice("debug", "info", "warning", "error"), "info", "one line for each request"
@@ -284,7 +294,7 @@ class Log:
 
 @frozen(kw_only=True)
 class Config:
-    LATER: ClassVar = ("mcp", "store", "security")
+    LATER: ClassVar = ("mcp", "security")
 
     server: Server = key(a_record(Server), Server())
     keys: dict[str, str] = key(table_of(secret, _name), Factory(dict), "open to this machine", secret=True)
@@ -292,6 +302,7 @@ class Config:
     groups: dict[str, Group] = key(table_of(a_record(Group), _group_name), Factory(dict))
     limits: Limits = key(a_record(Limits), Limits())
     timeouts: Timeouts = key(a_record(Timeouts), Timeouts())
+    store: Store = key(a_record(Store), Store())
     log: Log = key(a_record(Log), Log())
     quirks: tuple[Quirk, ...] = key(list_of(_quirk), (), "the vendor table as it comes")
     table: Table = field(init=False, eq=False, repr=False)

@@ -20,7 +20,7 @@ from ccproxy.codec import jsontext, splice
 from ccproxy.errors import Malformed, RequestError, Unsupported
 from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Request, Target, ToolCall, ToolResult, Usage
 from ccproxy.policy.fitting import fitted
-from ccproxy.protocols.base import Call, Headers, Operation, Protocol
+from ccproxy.protocols.base import Call, Headers, Memory, Operation, Protocol
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Turner, whole_document
 from ccproxy.turns import exact_id
 
@@ -58,6 +58,23 @@ def model_of(document: dict[str, JSON], call: Call) -> str:
     if not isinstance(model, str) or not model:
         raise RequestError("the request names no model", code="missing_model", param="model")
     return model
+
+
+def recalled(
+    document: dict[str, JSON], client: Protocol, upstream: Protocol, context: Context, memory: Memory
+) -> dict[str, JSON]:
+    """The request with the earlier turns that it only refers to; the very document where it refers to none, or to an answer
+    that an upstream of the same protocol may know. Raises RequestError, NotFound for an answer that nobody knows."""
+    history = client.history
+    previous = history.previous(document) if history is not None else ""
+    if history is None or not previous:
+        return document
+    kept = memory.recall(previous)
+    if kept is not None:
+        return history.merge(document, kept, context)
+    if client.name == upstream.name:
+        return document
+    raise history.unknown(previous)
 
 
 @frozen

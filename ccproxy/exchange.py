@@ -10,6 +10,7 @@
   a real HTTP error. After `hold` seconds the head and a keep-alive go out all the same, and the choice is final.
 - After the commit the runtime calls `pump` for every slice: one synchronous call, no actions, no clock. `tick` finds out
   from flags whether bytes came and went since the last one.
+- An error that the vendor table has a repair for is answered with a second dial, once, and before the commit.
 - End or error, never both. Finished is always the last action.
 
 What happens in which state, and who may call what, is in `actions.Life`. The states are in `Exchange.state`.
@@ -28,8 +29,9 @@ from ccproxy.actions import Abort, Action, Commit, Dial, End, Endpoint, Finished
 from ccproxy.codec import jsontext
 from ccproxy.conversion import Answered
 from ccproxy.errors import CcproxyError, RequestError, TimedOut, UpstreamError
-from ccproxy.model import Context, Target, Usage
-from ccproxy.protocols.base import Call, Headers, Protocol, read_error
+from ccproxy.model import JSON, Context, Target, Usage
+from ccproxy.policy.fitting import repaired
+from ccproxy.protocols.base import Call, Headers, Kept, Memory, Protocol, read_error
 from ccproxy.pump import Pump
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -98,7 +100,8 @@ PASSED_DOWN_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 class Exchange:
     """See the module. `route(model)` gives the plan for the model that the client asks for, or the answer itself where no
-    upstream has a part in it; it raises RequestError. operation: the column of the protocols' records."""
+    upstream has a part in it; it raises RequestError. operation: the column of the protocols' records. memory: the client's
+    earlier answers, for protocols whose clients refer to them; it is asked before the dial, and told at the end."""
 
     def __init__(
         self,
@@ -109,6 +112,7 @@ class Exchange:
         client_headers: Headers,
         group: str = "",
         operation: str = conversion.CHAT,
+        memory: Memory | None = None,
     ) -> None:
         self.state: State = "receiving"
         self.done = False
@@ -119,9 +123,12 @@ class Exchange:
         self._route = route
         self._client_headers = client_headers
         self._operation = operation
+        self._memory = memory
+        self._said: bytes | None = None  # the conversation, to be kept with its answer
         self._plan: Plan | None = None
         self._prepared: conversion.Prepared | None = None
         self._pump: Pump | None = None
+        self._repaired = False  # sent once more after an error
         self._status = 0  # of the upstream; 0 until its head has come
         self._answer_headers: Headers = []  # of the upstream
         self._refusal = bytearray()  # the body of an upstream's error
@@ -145,6 +152,8 @@ class Exchange:
             told = self._prepare(data)
         except CcproxyError as error:
             return self._reply_error(error, now)
+        except jsontext.JSONError as error:  # what can be read may nest too deeply to be written
+            return self._reply_error(RequestError(f"the request cannot be passed on: {error}"), now)
         if isinstance(told, Answered):
             return self._answered(told, now)
         self.state = "dialled"
@@ -174,7 +183,8 @@ class Exchange:
 
     def upstream_eof(self, now: float) -> list[Action]:
         if self._refused:
-            return self._break(self._refusal_said(), now, healthy=True)
+            error = self._refusal_said()
+            return self._once_more(error, now) or self._break(error, now, healthy=True)
         if self._pump is None:
             self._pump = self._choose_pump(b"")
         last = self._pump.eof()
@@ -254,12 +264,17 @@ class Exchange:
         record.provider, record.upstream_model = plan.target.provider, plan.target.model
         context.upstream = plan.protocol.name
         ours, theirs = self._protocol, plan.protocol
+        if self._memory is not None:
+            document, body = self._recalled(document, body, theirs, self._memory)
         answered = conversion.answered_here(document, ours, theirs, context, call, self._operation)
         if answered is not None:
             return answered
         prepared = conversion.prepare(body, document, ours, theirs, plan.target, context, call, self._operation)
         self._prepared = prepared
         record.stream = context.stream
+        return self._dial(plan, prepared)
+
+    def _dial(self, plan: Plan, prepared: conversion.Prepared) -> Dial:
         return Dial(
             endpoint=plan.endpoint,
             method="POST",
@@ -268,6 +283,26 @@ class Exchange:
             body=prepared.body,
             connect_timeout=plan.patience.connect,
         )
+
+    def _recalled(
+        self, document: dict[str, JSON], body: bytes, theirs: Protocol, memory: Memory
+    ) -> tuple[dict[str, JSON], bytes]:
+        """The request with the earlier turns that it refers to. An upstream of the client's protocol keeps its answers."""
+        ours = self._protocol
+        merged = conversion.recalled(document, ours, theirs, self._context, memory)
+        if ours.history is not None and theirs.name != ours.name and self._operation == conversion.CHAT:
+            self._said = ours.history.said(merged)
+        return (document, body) if merged is document else (merged, jsontext.dumps(merged))
+
+    def _keep(self) -> None:
+        """Keeps the answer, so that a later request can refer to it."""
+        pump, said, memory = self._pump, self._said, self._memory
+        if memory is None or said is None or pump is None or not pump.done or not pump.answer:
+            return
+        if pump.failure is not None or self.record.error is not None:
+            return
+        if not memory.keep(pump.answer["id"], Kept(said, pump.answer)):
+            self._context.note("the answer could not be kept, so no later request can refer to it")
 
     def _request_headers(self, plan: Plan, prepared: conversion.Prepared) -> Headers:
         """Ours, then the protocol's, then the client's that may pass, then the provider's; a later one wins."""
@@ -330,7 +365,7 @@ class Exchange:
         if pump is None:
             return []
         if pump.failure is not None:
-            return self._break(pump.failure, now)
+            return self._once_more(pump.failure, now) or self._break(pump.failure, now)
         if not self._context.stream:
             return self._reply(out, now) if pump.done else []
         if not out and not pump.done:
@@ -361,6 +396,29 @@ class Exchange:
         self.record.status = 200
         return [Reply(200, [("content-type", answer.content_type)], answer.body), self._finished(now)]
 
+    def _once_more(self, error: CcproxyError, now: float) -> list[Action]:
+        """The repaired request, where the vendor table knows the repair for this very error; nothing otherwise, nor for a
+        second one. Only before the commit."""
+        plan, prepared = self._plan, self._prepared
+        if (
+            self._repaired
+            or self.state == "committed"
+            or plan is None
+            or prepared is None
+            or self._operation != conversion.CHAT
+        ):
+            return []
+        document = repaired(conversion.document_of(prepared.body), error, plan.target.traits, self._context.note)
+        if document is None:
+            return []
+        self._repaired = True
+        prepared.body = jsontext.dumps(document)
+        self._status, self._answer_headers, self._pump = 0, [], None
+        self._refusal.clear()
+        self.done = False
+        self.state, self._heard = "dialled", now
+        return [Abort(), self._dial(plan, prepared)]
+
     def _break(self, error: CcproxyError, now: float, healthy: bool = False) -> list[Action]:
         """The exchange cannot go on. `healthy`: the upstream's message was whole, its connection can be kept."""
         farewell: Action = Release() if healthy else Abort()
@@ -384,6 +442,7 @@ class Exchange:
         record = self.record
         self.state = "over"
         record.ended = now
+        self._keep()
         record.notes = self._context.notes
         record.usage = self._pump.usage if self._pump else None
         if record.error is not None:

@@ -24,6 +24,7 @@ from ccproxy.config import (
     Model,
     Provider,
     Server,
+    Store,
     Timeouts,
     checked,
     find,
@@ -278,7 +279,7 @@ def test_every_problem_is_told_with_its_key_path(text: str, complaints: list[str
 
 
 LATER = {
-    "": "mcp.servers = {}\nstore = {}\nsecurity = {}\n",
+    "": "mcp.servers = {}\nsecurity = {}\n",
     "server": "[server]\nactive_group = 'a'\nlog_bodies = true\n",
     "providers.bailian": "warm = 1\nstrip_billing_line = 'auto'\n",
     "groups.qwen": "[groups.qwen]\nmodels.a = 'bailian/a'\nprompt_injection = 'off'\nprompt = ''\nprompt_file = ''\n"
@@ -297,6 +298,22 @@ def test_what_is_designed_but_not_built_is_refused_by_name(path: str, lines: str
         line.split(" ")[0].split(".")[0] for line in lines.splitlines() if not line.startswith(("[", "models"))
     ]
     assert all(line.endswith("not supported yet by this version of ccproxy; remove it") for line in caught.value.problems)
+
+
+def test_the_store_of_earlier_answers() -> None:
+    assert loads(PROVIDER, {}).store == Store(path="", max_bytes=64 * 2**20, max_count=10_000, max_age=30 * 86_400)
+    said = "[store]\npath = '${HOME}/turns.db'\nmax_bytes = 4096\nmax_count = 0\nmax_age = 3600\n"
+    found = loads(said + PROVIDER, {"HOME": "/home/me"}).store
+    assert found == Store(path="/home/me/turns.db", max_bytes=4096, max_count=0, max_age=3600)
+    with pytest.raises(ConfigError) as caught:
+        loads("[store]\npath = 1\nmax_bytes = 10\nmax_count = -1\nmax_age = 0.5\nmaxage = 1\n" + PROVIDER, {})
+    assert list(caught.value.problems) == [
+        "store.path: must be a string, not a whole number",
+        "store.max_bytes: must be a whole number of 1024 or more",
+        "store.max_count: must be a whole number of 0 or more",
+        "store.max_age: must be a number from 1 to 315360000",
+        "store.maxage: unknown key; did you mean max_age?",
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED))

@@ -13,7 +13,7 @@ from ccproxy.errors import Broken, NotFound, TimedOut, TooLarge, Unreachable
 from ccproxy.exchange import LONGEST_ERROR, Exchange, Patience, Plan
 from ccproxy.model import Context, Target
 from ccproxy.protocols import PROTOCOLS
-from ccproxy.protocols.base import Call
+from ccproxy.protocols.base import Call, Kept
 from tests.fakes.meaning import SCENARIOS
 from tests.fakes.wires import ANSWERS, CONTENT_TYPES, STREAMS
 
@@ -604,3 +604,119 @@ def test_a_counts_refusal_keeps_its_status() -> None:
     exchange.upstream_bytes(b'{"type":"error","error":{"type":"not_found_error","message":"model: x"}}', 2.0)
     assert play.take(exchange.upstream_eof(3.0)) == ["Reply", "Release", "Finished"]
     assert (play.reply.status, json.loads(play.reply.body)["error"]["message"]) == (404, "model: x")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Earlier turns
+
+OTHERS = [name for name in PROTOCOLS if name != "responses"]
+
+
+class Notebook:
+    """A Memory of one client."""
+
+    def __init__(self, takes: bool = True) -> None:
+        self.kept: dict[str, Kept] = {}
+        self.takes = takes
+
+    def recall(self, id: str) -> Kept | None:
+        return self.kept.get(id)
+
+    def keep(self, id: str, kept: Kept) -> bool:
+        if self.takes:
+            self.kept[id] = kept
+        return self.takes
+
+
+def remembering(upstream: str, notebook: Notebook, stream: bool, turn: int = 0) -> Playbook:
+    play = Playbook("responses", upstream, stream)
+    play.context.id = f"{turn:024x}"
+    play.exchange = Exchange(PROTOCOLS["responses"], play.context, Call(), play.route, [], memory=notebook)
+    play.exchange.begin(0.0)
+    return play
+
+
+def answer_to(play: Playbook, document: dict[str, Any], scenario: str = "text") -> Any:
+    """The answer's document, after a whole exchange."""
+    meaning = SCENARIOS[scenario]
+    play.body({"model": "alias", "stream": play.stream, **document})
+    if play.stream:
+        play.head()
+        told = play.bytes(STREAMS[play.upstream](meaning))
+        if told[-1:] != ["Finished"]:
+            play.eof()
+        last = [line for line in play.sent.decode().splitlines() if line.startswith("data: ")][-1]
+        return json.loads(last.removeprefix("data: "))["response"]
+    play.head(headers=JSON)
+    play.bytes(json.dumps(ANSWERS[play.upstream](meaning)).encode())
+    play.eof()
+    return json.loads(play.sent)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("upstream", OTHERS)
+def test_an_answer_is_kept_with_what_led_to_it_and_merged_into_the_next_request(upstream: str, stream: bool) -> None:
+    notebook = Notebook()
+    first = answer_to(remembering(upstream, notebook, stream), {"input": "Where?"}, "tool")
+    assert notebook.kept[first["id"]].answer == first
+    result = {"type": "function_call_output", "call_id": first["output"][0]["call_id"], "output": "Sunny."}
+    play = remembering(upstream, notebook, stream, turn=1)
+    second = answer_to(play, {"input": [result], "previous_response_id": first["id"]})
+    went_up = json.dumps(json.loads(play.dial.body), ensure_ascii=False)
+    assert went_up.index("Where?") < went_up.index("get_weather") < went_up.index("Sunny.")
+    assert second["previous_response_id"] == first["id"]
+    said = json.loads(notebook.kept[second["id"]].said)
+    assert [item["type"] for item in said] == ["message", "function_call", "function_call_output"]
+
+
+def test_an_unknown_answer_is_refused_before_any_upstream_is_asked() -> None:
+    play = remembering("claude", Notebook(), False)
+    assert play.body({"model": "alias", "input": "hi", "previous_response_id": "resp_9"}) == ["Reply", "Finished"]
+    error = json.loads(play.reply.body)["error"]
+    assert (play.reply.status, error["code"]) == (404, "previous_response_not_found")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_upstream_that_keeps_answers_gets_the_id_and_nothing_is_kept(stream: bool) -> None:
+    notebook = Notebook()
+    play = remembering("responses", notebook, stream)
+    answer_to(play, {"input": "hi", "previous_response_id": "resp_9"})
+    assert json.loads(play.dial.body)["previous_response_id"] == "resp_9"
+    assert notebook.kept == {}
+
+
+def test_a_conversation_that_is_kept_here_moves_on_to_an_upstream_that_keeps_its_own() -> None:
+    notebook = Notebook()
+    first = answer_to(remembering("claude", notebook, False), {"input": "Where?"})
+    play = remembering("responses", notebook, False, turn=1)
+    answer_to(play, {"input": "And then?", "previous_response_id": first["id"]})
+    document = json.loads(play.dial.body)
+    assert "previous_response_id" not in document
+    assert [item.get("role") for item in document["input"]] == ["user", "assistant", "user"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_is_not_to_be_stored_or_did_not_end_is_not_kept(stream: bool) -> None:
+    notebook = Notebook()
+    answer_to(remembering("openai", notebook, stream), {"input": "hi", "store": False})
+    play = remembering("openai", notebook, stream)
+    play.body({"model": "alias", "input": "hi", "stream": stream})
+    play.head(headers=SSE if stream else JSON)
+    play.bytes(pieces("openai")[0] if stream else b'{"choices')
+    play.take(play.exchange.upstream_failed(Broken("cut"), 3.0))
+    assert play.record.error is not None
+    assert notebook.kept == {}
+
+
+def test_an_answer_that_could_not_be_kept_is_noted() -> None:
+    play = remembering("openai", Notebook(takes=False), False)
+    answer_to(play, {"input": "hi"})
+    assert any("could not be kept" in note for note in play.record.notes)
+
+
+def test_a_request_that_nests_too_deeply_to_be_written_is_refused() -> None:
+    play = Playbook("responses", "openai", False)
+    deep = b"[" * 1_000 + b"]" * 1_000
+    body = b'{"model": "alias", "input": "hi", "tools": [{"type": "function", "name": "f", "parameters": {"x": %b}}]}'
+    assert play.body(body % deep) == ["Reply", "Finished"]
+    assert play.reply.status == 400

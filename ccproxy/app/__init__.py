@@ -23,6 +23,7 @@ from ccproxy.app import access
 from ccproxy.app.index import index, json_reply, probe
 from ccproxy.app.models import ModelLists, base_of
 from ccproxy.app.router import Match, Misrouted, PathTable
+from ccproxy.app.store import Owner, Shelf, Store, opened, view
 from ccproxy.codec import jsontext
 from ccproxy.config import Config, Provider
 from ccproxy.conversion import Answered
@@ -50,8 +51,11 @@ _PROBES = {("GET", "/healthz"), ("GET", "/readyz"), ("HEAD", "/"), ("HEAD", "/ap
 class App:
     """One configuration being served. Made anew when the configuration changes."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, store: Store | None = None) -> None:
+        """store: the earlier answers of the App before this one, else the configured one. Raises ConfigError when that
+        cannot be opened."""
         self.config = config
+        self.store = opened(config.store) if store is None else store
         self.limits = Limits(
             max_head=config.limits.max_head,
             max_connections=config.limits.max_connections,
@@ -69,6 +73,7 @@ class App:
             "models": self._list,
             "model": self._model,
             "show": self._show,
+            "kept": self._kept,
             "fixed": self._fixed,
         }
 
@@ -133,7 +138,8 @@ class App:
                 "this request has been here before: a provider's base_url points at ccproxy itself", status=508, code="loop"
             )
         route = partial(self._plan, match.group, key, f"{hops} {self._id}".strip(), now)
-        exchange = Exchange(match.protocol, context, match.call, route, head.headers, match.group, operation)
+        memory = self._shelf(match, key)
+        exchange = Exchange(match.protocol, context, match.call, route, head.headers, match.group, operation, memory)
         return Accept(exchange, self.config.limits.max_body)
 
     def _show(self, head: RequestHead, match: Match, key: str, now: float) -> Accept:
@@ -147,6 +153,15 @@ class App:
         self._check_group(self._router.resolve(group, model).group, key)
         assert protocol.models.show is not None
         return Answered(jsontext.dumps(protocol.models.show(self._models.one(group, model))))
+
+    def _kept(self, head: RequestHead, match: Match, key: str, now: float) -> Reply:
+        """An earlier answer."""
+        self._check_group(match.group or DEFAULT, key)
+        assert match.protocol.history is not None
+        return view(match.protocol.history, self._shelf(match, key), match.call)
+
+    def _shelf(self, match: Match, key: str) -> Shelf:
+        return Shelf(self.store, Owner(key, match.group or DEFAULT))
 
     def _fixed(self, head: RequestHead, match: Match, key: str, now: float) -> Reply:
         self._check_group(match.group or DEFAULT, key)

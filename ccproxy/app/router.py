@@ -19,7 +19,6 @@ from ccproxy.config import RESERVED
 from ccproxy.errors import MethodNotAllowed, NotFound, RequestError
 from ccproxy.protocols.base import Call, Protocol, Route
 
-
 _MODEL, _ID = "{model}", "{id}"
 
 

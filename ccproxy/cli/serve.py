@@ -32,6 +32,7 @@ def command(file: str | None, host: str | None, port: int | None) -> None:
 def _run(config: Config, path: Path) -> None:
     from ccproxy.app import App
     from ccproxy.cli.show import fail
+    from ccproxy.errors import ConfigError
     from ccproxy.transport.on_asyncio import Server, run
 
     def on_ready(server: Server) -> None:
@@ -39,6 +40,8 @@ def _run(config: Config, path: Path) -> None:
 
     try:
         run(App(config), config.server.host, config.server.port, on_ready=on_ready)
+    except ConfigError as error:
+        fail(f"{path}: what it asks for cannot be had", error.problems)
     except OSError as error:
         message, advice = refused(error, config.server.host, config.server.port)
         fail(message, advice=advice)

@@ -256,7 +256,7 @@ class Memory(Shape):
     def recall(self, id: str) -> Kept | None: ...
 
     def keep(self, id: str, kept: Kept) -> bool:
-        """False when it is too large to be kept."""
+        """False when it cannot be kept, as when it is too large."""
         ...
 
 

@@ -83,6 +83,22 @@ def test_model_lists_by_the_clients_marks(
     assert found.group == group
 
 
+KEPT = [
+    ("GET /v1/responses/resp_1", "answer"),
+    ("DELETE /v1/responses/resp%5F1/", "delete"),
+    ("GET /v1/responses/resp_1/input_items?limit=2", "input"),
+]
+
+
+@pytest.mark.parametrize("group", ["", "qwen"])
+@pytest.mark.parametrize(("line", "shape"), KEPT)
+def test_what_is_kept_has_its_id_in_the_path(line: str, shape: str, group: str) -> None:
+    method, _, path = line.partition(" ")
+    found = match(f"{method} {'/' + group if group else ''}{path}")
+    assert (found.protocol.name, found.route.operation, found.group) == ("responses", "kept", group)
+    assert (found.call.id, found.call.model, found.call.shape) == ("resp_1", "", shape)
+
+
 def test_the_query_goes_along() -> None:
     assert match("POST /v1beta/models/m:streamGenerateContent?alt=sse&x=").call.query == {"alt": "sse", "x": ""}
 
@@ -94,8 +110,8 @@ LOST = [
     ("POST /v1/chat", NONE, 404, "openai", "no route"),
     ("POST /v1/messages/batches", NONE, 404, "claude", "no route"),
     ("POST /v1/messages/batches", GOOGLE, 404, "claude", "no route"),
-    ("GET /v1/responses/resp_1", NONE, 404, "responses", "no route"),
-    ("DELETE /v1/responses/resp_1", NONE, 404, "responses", "no route"),
+    ("GET /v1/responses/resp_1/more", NONE, 404, "responses", "no route"),
+    ("POST /v1/responses/resp_1/cancel", NONE, 404, "responses", "no route"),
     ("POST /api/pull", NONE, 404, "ollama", "no route"),
     ("GET /v1beta/files", NONE, 404, "gemini", "no route"),
     ("POST /other/v1/messages", NONE, 404, "claude", 'no group "other"; groups: default, qwen'),
@@ -110,6 +126,8 @@ LOST = [
     ("GET /v1/messages", NONE, 405, "claude", "/v1/messages does not take GET; it takes POST"),
     ("PUT /qwen/v1/messages", NONE, 405, "claude", "/v1/messages does not take PUT; it takes POST"),
     ("HEAD /v1/responses", NONE, 405, "responses", "it takes POST"),
+    ("POST /v1/responses/resp_1", NONE, 405, "responses", "it takes DELETE, GET"),
+    ("GET /v1/responses/input_tokens", NONE, 405, "responses", "it takes POST"),
     ("DELETE /api/tags", NONE, 405, "ollama", "it takes GET"),
     ("POST /v1/models", NONE, 405, "openai", "it takes GET"),
     ("POST /v1/models", ANTHROPIC, 405, "claude", "it takes GET"),

@@ -37,7 +37,6 @@ PENDING: dict[str, str] = {
     "F288": "the table of vendor quirks: what reasoning models of OpenAI refuse",
     "F292": "the table of vendor quirks: Mistral's name of the token limit",
     "F186": "compat mode: calls that a model writes as text are calls there, and only there (DESIGN 1)",
-    "F150": "the store of Responses turns: previous_response_id for an upstream that keeps none",
     "F131": "the table of vendor quirks: thoughts of the history in the spelling of each vendor, Mistral's among them",
     "F031": "the table of vendor quirks: Mistral's ids of nine letters and digits",
 }

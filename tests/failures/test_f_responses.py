@@ -30,7 +30,7 @@ from tests.failures.wire import (
 )
 from tests.fakes.meaning import SCENARIOS, Meaning, Spoken
 from tests.fakes.wires import ANSWERS, STREAMS
-from tests.test_exchange import REQUESTS, Playbook
+from tests.test_exchange import REQUESTS, Notebook, Playbook, answer_to, remembering
 
 UPSTREAMS = list(PROTOCOLS)
 OTHERS = [name for name in PROTOCOLS if name != "responses"]
@@ -396,3 +396,21 @@ def test_f147_a_message_that_is_too_big_is_the_requests_own_fault() -> None:
     assert play.reply.status == 413
     assert json.loads(play.sent)["error"]["message"] == "too big"
     assert [type(action) for action in play.actions].count(Dial) == 1
+
+
+# -- Earlier turns
+
+
+@pytest.mark.parametrize("upstream", OTHERS)
+def test_f150_an_upstream_that_keeps_nothing_gets_every_turn(upstream: str) -> None:
+    """The client says only what is new, and names the answer before it."""
+    notebook = Notebook()
+    first = answer_to(remembering(upstream, notebook, False), {"input": "Where?"})
+    second = remembering(upstream, notebook, False, turn=1)
+    then = answer_to(second, {"input": "And then?", "previous_response_id": first["id"]})
+    third = remembering(upstream, notebook, False, turn=2)
+    answer_to(third, {"input": "At last?", "previous_response_id": then["id"]})
+    sent = json.dumps(json.loads(third.dial.body), ensure_ascii=False)
+    text = json.dumps(SCENARIOS["text"].text, ensure_ascii=False)[1:-1]
+    assert sent.count(text) == 2
+    assert sent.index("Where?") < sent.index(text) < sent.index("And then?") < sent.rindex(text) < sent.index("At last?")

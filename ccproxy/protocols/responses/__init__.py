@@ -11,6 +11,7 @@ from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
 from ccproxy.protocols.responses.answers import read_answer, read_models, write_answer, write_model, write_models
 from ccproxy.protocols.responses.counting import COUNTING
 from ccproxy.protocols.responses.encoder import Encoder
+from ccproxy.protocols.responses.history import ANSWER, DELETE, HISTORY, INPUT
 from ccproxy.protocols.responses.requests_in import peek, read_request
 from ccproxy.protocols.responses.requests_out import PATH, write_request
 from ccproxy.protocols.responses.stream import Decoder
@@ -36,6 +37,9 @@ PROTOCOL = Protocol(
     routes=(
         Route(method="POST", path="/v1/responses", operation="chat"),
         Route(method="POST", path="/v1/responses/input_tokens", operation="count"),
+        Route(method="GET", path="/v1/responses/{id}", operation="kept", shape=ANSWER),
+        Route(method="DELETE", path="/v1/responses/{id}", operation="kept", shape=DELETE),
+        Route(method="GET", path="/v1/responses/{id}/input_items", operation="kept", shape=INPUT),
     ),
     chat=Chat(
         read_request=read_request,
@@ -52,6 +56,7 @@ PROTOCOL = Protocol(
         renames=True,
     ),
     count=COUNTING,
+    history=HISTORY,
     models=Models(path="/models", read=read_models, write=write_models, write_one=write_model),
     write_error=write_error,
     key_headers=_key_headers,

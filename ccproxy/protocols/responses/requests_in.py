@@ -56,7 +56,7 @@ def read_request(document: dict[str, JSON], context: Context, call: Call) -> Req
     peek(document, context, call)
     if context.upstream != NAME:
         _refuse_unkept(document, context)
-    context.echo = echo_of(document)
+    context.echo |= echo_of(document)
     body = Fields(document, "")
     if body.rest.get("stream") is True:
         body.rest.pop("stream")  # a false one stays, to be said again
@@ -122,7 +122,7 @@ def _read_reasoning(body: Fields) -> ReasoningOptions | None:
         return None
     fields = Fields(given, "reasoning")
     options = ReasoningOptions(extras=Extras(NAME, fields.rest))
-    if fields.rest.get("effort") in _EFFORTS:
+    if str(fields.rest.get("effort")) in _EFFORTS:
         options.effort = fields.rest.pop("effort")
         options.enabled = False if options.effort == "none" else None
     options.summary = fields.text("summary") or ""

@@ -10,6 +10,9 @@ def test_the_record() -> None:
     assert [(route.method, route.path, route.operation) for route in PROTOCOL.routes] == [
         ("POST", "/v1/responses", "chat"),
         ("POST", "/v1/responses/input_tokens", "count"),
+        ("GET", "/v1/responses/{id}", "kept"),
+        ("DELETE", "/v1/responses/{id}", "kept"),
+        ("GET", "/v1/responses/{id}/input_items", "kept"),
     ]
     assert PROTOCOL.base_url == "https://api.openai.com/v1"
     assert PROTOCOL.chat.path(Target(protocol="responses", model="m"), True, "") == "/responses"
