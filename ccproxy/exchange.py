@@ -189,7 +189,7 @@ class Exchange:
             self._pump = self._choose_pump(b"")
         last = self._pump.eof()
         actions = self._advance(last if self._pump.failure is None else self._without_secrets(last), now)
-        return actions if self.state == "over" else [*actions, *self.ended(now)]
+        return actions if self.state in ("over", "dialled") else [*actions, *self.ended(now)]
 
     def upstream_failed(self, error: Exception, now: float) -> list[Action]:
         if self._refused:  # it has said why before it broke off
@@ -400,13 +400,7 @@ class Exchange:
         """The repaired request, where the vendor table knows the repair for this very error; nothing otherwise, nor for a
         second one. Only before the commit."""
         plan, prepared = self._plan, self._prepared
-        if (
-            self._repaired
-            or self.state == "committed"
-            or plan is None
-            or prepared is None
-            or self._operation != conversion.CHAT
-        ):
+        if self._repaired or self.state == "committed" or plan is None or prepared is None:
             return []
         document = repaired(conversion.document_of(prepared.body), error, plan.target.traits, self._context.note)
         if document is None:

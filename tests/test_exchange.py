@@ -11,7 +11,7 @@ from ccproxy.actions import Action, Commit, Dial, Endpoint, Finished, Reply, Wri
 from ccproxy.conversion import Answered
 from ccproxy.errors import Broken, NotFound, TimedOut, TooLarge, Unreachable
 from ccproxy.exchange import LONGEST_ERROR, Exchange, Patience, Plan
-from ccproxy.model import Context, Target
+from ccproxy.model import Context, Target, Traits
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call, Kept
 from tests.fakes.meaning import SCENARIOS
@@ -27,13 +27,23 @@ REQUESTS: dict[str, dict[str, Any]] = {
 }
 SSE = [("content-type", "text/event-stream")]
 JSON = [("content-type", "application/json")]
+NO_TRAITS = Traits()
 
 
 class Playbook:
     """Drives an Exchange as a runtime would, and keeps what it was told."""
 
-    def __init__(self, client: str, upstream: str, stream: bool = True, asked: str = "auto", **patience: float) -> None:
+    def __init__(
+        self,
+        client: str,
+        upstream: str,
+        stream: bool = True,
+        asked: str = "auto",
+        traits: Traits = NO_TRAITS,
+        **patience: float,
+    ) -> None:
         self.client, self.upstream, self.stream, self.asked = client, upstream, stream, asked
+        self.traits = traits
         self.patience = Patience(**patience)
         self.context = Context(client=client, upstream="", id="0" * 24, created=1)
         call = Call(model="alias" if client == "gemini" else "", stream=stream if client == "gemini" else None)
@@ -49,6 +59,7 @@ class Playbook:
         if model != "alias":
             raise NotFound(f"no model {model}")
         target = Target(protocol=self.upstream, model="up-model", provider="p", host="up.example", stream=self.asked)
+        target.traits = self.traits
         return Plan(
             protocol=PROTOCOLS[self.upstream],
             target=target,
@@ -720,3 +731,80 @@ def test_a_request_that_nests_too_deeply_to_be_written_is_refused() -> None:
     body = b'{"model": "alias", "input": "hi", "tools": [{"type": "function", "name": "f", "parameters": {"x": %b}}]}'
     assert play.body(body % deep) == ["Reply", "Finished"]
     assert play.reply.status == 400
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A repair
+
+LEARNS = Traits(again=("tool_use_failed",), refusals=(r"no (?P<name>\w+) here",))
+COLD = {"model": "alias", "max_tokens": 9, "temperature": 0.5, "messages": [{"role": "user", "content": "hi"}]}
+NO_TEMPERATURE = b'{"error": {"message": "no temperature here", "code": "x"}}'
+FAILED_CALL = b'{"error": {"message": "Failed to call a function.", "code": "tool_use_failed", "status_code": 400}}'
+
+
+def refused(client: str, stream: bool, body: bytes) -> tuple[Playbook, list[str]]:
+    """After a first answer of 400, and what it led to."""
+    play = Playbook(client, "openai", stream, traits=LEARNS)
+    play.body({**COLD, "stream": stream})
+    play.head(400, JSON)
+    assert play.bytes(body) == []
+    return play, play.eof()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("client", ["claude", "openai"])
+def test_a_refused_member_is_left_out_and_the_request_sent_once_more(client: str, stream: bool) -> None:
+    play, told = refused(client, stream, NO_TEMPERATURE)
+    assert told == ["Abort", "Dial"]
+    first, second = (action for action in play.actions if isinstance(action, Dial))
+    assert json.loads(second.body) == {k: v for k, v in json.loads(first.body).items() if k != "temperature"}
+    assert (second.target, second.headers) == (first.target, first.headers)
+    play.head(headers=SSE if stream else JSON, now=4.0)
+    meaning = SCENARIOS["text"]
+    play.bytes(STREAMS["openai"](meaning) if stream else json.dumps(ANSWERS["openai"](meaning)).encode(), now=5.0)
+    if not isinstance(play.actions[-1], Finished):
+        play.eof(6.0)
+    assert (play.record.status, play.record.error) == (200, None)
+    assert b"newlines" in play.sent
+    assert any("temperature" in note for note in play.record.notes)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_second_refusal_is_told(stream: bool) -> None:
+    play, _ = refused("claude", stream, NO_TEMPERATURE)
+    play.head(400, JSON, now=4.0)
+    play.bytes(FAILED_CALL, now=4.0)
+    assert play.eof(5.0) == ["Reply", "Release", "Finished"]
+    assert (play.reply.status, json.loads(play.reply.body)["error"]["message"]) == (400, "Failed to call a function.")
+
+
+def test_an_error_that_no_row_knows_is_told_at_once() -> None:
+    _, told = refused("claude", True, b'{"error": {"message": "no messages here"}}')
+    assert told == ["Reply", "Release", "Finished"]
+
+
+def test_a_failed_generation_as_first_event_is_asked_for_again() -> None:
+    play = Playbook("claude", "openai", traits=LEARNS)
+    play.body({**COLD, "stream": True})
+    play.head()
+    assert play.bytes(b"data: " + FAILED_CALL + b"\n\n") == ["Abort", "Dial"]
+    play.head(now=4.0)
+    assert play.bytes(STREAMS["openai"](SCENARIOS["text"]), now=4.0)[0] == "Commit"
+
+
+def test_an_error_document_with_status_200_is_repaired_too() -> None:
+    play = Playbook("claude", "openai", False, traits=LEARNS)
+    play.body({**COLD, "stream": False})
+    play.head(headers=JSON)
+    play.bytes(FAILED_CALL)
+    assert play.eof() == ["Abort", "Dial"]
+    assert repr(play.exchange).startswith("<Exchange dialled")
+
+
+def test_after_the_commit_nothing_is_repaired() -> None:
+    play = Playbook("claude", "openai", traits=LEARNS, hold=1.0)
+    play.body({**COLD, "stream": True})
+    assert play.take(play.exchange.tick(9.0)) == ["Commit"]
+    play.head(400, JSON, now=10.0)
+    play.pump(NO_TEMPERATURE)
+    assert play.eof(11.0) == ["Write", "End", "Release", "Finished"]

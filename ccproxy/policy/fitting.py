@@ -100,11 +100,11 @@ _LONGEST = 20_000
 def repaired(document: Document, error: CcproxyError, traits: Traits, note: Callable[[str], None]) -> Document | None:
     """What is worth sending once more after `error`: the same document where the answer may be better next time, one
     without the members that the error names as refused, or None."""
-    if error.status not in (400, 422):
-        return None
     if error.code in traits.again:
         note(f"asked once more after the upstream's {error.code}")
         return document
+    if error.status not in (400, 422):
+        return None
     fit = document
     for member in _refused(error, traits):
         fit = _repaired(fit, member, note)
