@@ -44,6 +44,14 @@ def test_it_names_groups_and_the_keys_they_take_and_no_token() -> None:
     assert "hush" not in said
 
 
+def test_a_store_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    config = tmp_path / "ccproxy.toml"
+    config.write_text(f"{PROVIDER}[store]\npath = '{tmp_path / 'missing' / 'turns.db'}'\n")
+    told = CliRunner().invoke(main, ["serve", "--config", str(config), "--port", "0"])
+    assert told.exit_code == 1
+    assert "store.path: cannot be used: No such file or directory" in told.output
+
+
 REFUSED = [
     (errno.EADDRINUSE, 11434, "taken, perhaps by Ollama", "--port 11435"),
     (errno.EADDRINUSE, 8080, "port 8080 on h is taken", "--port 8081"),

@@ -100,7 +100,8 @@ def _input(id: str, kept: Kept, query: Mapping[str, str]) -> dict[str, JSON]:
 
 def _identified(item: dict[str, JSON], id: str, number: int) -> dict[str, JSON]:
     """The item with what clients need not say: an id, the same one each time, and that it is done."""
-    return {"type": "message", "status": "completed", **item, "id": item.get("id") or f"item_{id.removeprefix('resp_')}{number:x}"}
+    made = f"item_{id.removeprefix('resp_')}{number:x}"
+    return {"type": "message", "status": "completed", **item, "id": item.get("id") or made}
 
 
 def _page_size(limit: str) -> int:
