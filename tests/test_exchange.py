@@ -639,10 +639,10 @@ class Notebook:
         return self.takes
 
 
-def remembering(upstream: str, notebook: Notebook, stream: bool, turn: int = 0) -> Playbook:
+def remembering(upstream: str, notebook: Notebook, stream: bool, turn: int = 0, asks: str = "chat") -> Playbook:
     play = Playbook("responses", upstream, stream)
     play.context.id = f"{turn:024x}"
-    play.exchange = Exchange(PROTOCOLS["responses"], play.context, Call(), play.route, [], memory=notebook)
+    play.exchange = Exchange(PROTOCOLS["responses"], play.context, Call(), play.route, [], "", asks, notebook)
     play.exchange.begin(0.0)
     return play
 
@@ -717,6 +717,17 @@ def test_what_is_not_to_be_stored_or_did_not_end_is_not_kept(stream: bool) -> No
     play.take(play.exchange.upstream_failed(Broken("cut"), 3.0))
     assert play.record.error is not None
     assert notebook.kept == {}
+
+
+def test_earlier_turns_count() -> None:
+    notebook, counts = Notebook(), []
+    for turn, said in enumerate(["Where?", "Where? " * 100]):
+        first = answer_to(remembering("claude", notebook, False, turn), {"input": said})
+        play = remembering("claude", notebook, False, asks="count")
+        play.body({"model": "alias", "input": "And then?", "previous_response_id": first["id"]})
+        counts.append(json.loads(play.reply.body)["input_tokens"])
+    assert counts[1] > counts[0] + 100
+    assert len(notebook.kept) == 2
 
 
 def test_an_answer_that_could_not_be_kept_is_noted() -> None:

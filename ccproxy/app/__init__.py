@@ -138,7 +138,7 @@ class App:
                 "this request has been here before: a provider's base_url points at ccproxy itself", status=508, code="loop"
             )
         route = partial(self._plan, match.group, key, f"{hops} {self._id}".strip(), now)
-        memory = self._shelf(match, key)
+        memory = self._shelf(match, key) if self.config.store.max_count else None
         exchange = Exchange(match.protocol, context, match.call, route, head.headers, match.group, operation, memory)
         return Accept(exchange, self.config.limits.max_body)
 

@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from ccproxy.actions import Accept, Reply
+from ccproxy.app import App
 from ccproxy.app.store import Bounds, MemoryStore, Owner, Shelf, SQLiteStore, Store, opened, view
 from ccproxy.config import Store as Settings
+from ccproxy.config import loads
 from ccproxy.errors import ConfigError, NotFound
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call, Kept
+from tests.app.heads import head_of
 
 ANNA, BERT = Owner("anna", "default"), Owner("bert", "default")
 ANNA_ELSEWHERE = Owner("anna", "qwen")
@@ -238,3 +242,72 @@ def test_views() -> None:
     for shape in ("answer", "delete", "input"):
         with pytest.raises(NotFound, match="resp_1"):
             view(HISTORY, shelf, Call(id="resp_1", shape=shape))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The App
+
+CONFIG = """
+[keys]
+anna = "cs-anna"
+bert = "cs-bert"
+[providers.up]
+protocol = "openai"
+base_url = "https://up.example/v1"
+[groups.default.models]
+"*" = "up/*"
+[groups.qwen]
+keys = ["bert"]
+models."*" = "up/*"
+"""
+ANSWERED = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
+
+
+def answered(app: App) -> str:
+    """The id of an answer that anna got in the default group."""
+    life = accepted(app).life
+    life.begin(0.0)
+    life.body(b'{"model": "m", "input": "hi"}', 0.0)
+    life.upstream_head(200, [("content-type", "application/json")], 0.0)
+    life.upstream_bytes(json.dumps(ANSWERED).encode(), 0.0)
+    reply = life.upstream_eof(0.0)[0]
+    assert isinstance(reply, Reply)
+    id: str = json.loads(reply.body)["id"]
+    return id
+
+
+def accepted(app: App) -> Accept:
+    told = app.head(head_of("POST /v1/responses", {"authorization": "Bearer cs-anna"}), 0.0)
+    assert isinstance(told, Accept)
+    return told
+
+
+def status(app: App, path: str, key: str = "anna", method: str = "GET") -> int:
+    reply = app.head(head_of(f"{method} {path}", {"authorization": f"Bearer cs-{key}"}), 0.0)
+    assert isinstance(reply, Reply)
+    return reply.status
+
+
+def test_routes_show_an_answer_to_whom_it_belongs() -> None:
+    app = App(loads(CONFIG, {}))
+    path = f"/v1/responses/{answered(app)}"
+    assert [status(app, path), status(app, f"/default{path}"), status(app, f"{path}/input_items")] == [200] * 3
+    assert [status(app, path, "bert"), status(app, f"/qwen{path}", "bert"), status(app, f"/qwen{path}")] == [404, 404, 403]
+    assert [status(app, path, method="DELETE"), status(app, path, method="DELETE"), status(app, path)] == [200, 404, 404]
+
+
+def test_a_changed_configuration_keeps_what_was_kept() -> None:
+    app = App(loads(CONFIG, {}))
+    path = f"/v1/responses/{answered(app)}"
+    assert status(App(app.config, app.store), path) == 200
+    assert status(App(app.config), path) == 404
+
+
+def test_a_store_that_is_off_is_not_talked_about() -> None:
+    app = App(loads(CONFIG + "[store]\nmax_count = 0\n", {}))
+    assert status(app, f"/v1/responses/{answered(app)}") == 404
+    life = accepted(app).life
+    life.begin(0.0)
+    reply = life.body(b'{"model": "m", "input": "hi", "previous_response_id": "resp_1"}', 0.0)[0]
+    assert isinstance(reply, Reply)
+    assert (reply.status, json.loads(reply.body)["error"]["code"]) == (404, "previous_response_not_found")
