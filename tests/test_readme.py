@@ -51,6 +51,12 @@ def test_the_configuration_is_valid() -> None:
     assert config.router().resolve("qwen", "claude-opus-4-6").destinations[0].model == "qwen3-coder-plus"
 
 
+def test_the_rows_of_the_vendor_table_are_valid() -> None:
+    (rows,) = (block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "[[quirks]]" in block)
+    (quirk,) = loads(f"{CONFIGURATION}\n{rows}", {"CCPROXY_TOKEN": "t", "DASHSCOPE_API_KEY": "k"}).quirks
+    assert (quirk.provider, quirk.refusals) == (("lab",), (r"no (?P<name>\w+) here",))
+
+
 def test_the_converters_are_used_as_shown() -> None:
     written = io.BytesIO()
     names: dict[str, Any] = {

@@ -125,6 +125,11 @@ def test_what_goes_up_in_responses(where: str, said: dict[str, Any], up: dict[st
     assert asked("claude", "responses", where, **said) == up
 
 
+@pytest.mark.parametrize(("model", "think"), [("gpt-oss:20b", "high"), ("library/gpt-oss", "high"), ("qwen3", True)])
+def test_what_goes_up_to_ollama(model: str, think: Any) -> None:
+    assert asked("claude", "ollama", model, **MAX)["think"] == think
+
+
 def test_rows_about_one_protocols_documents_leave_others_alone() -> None:
     said = {"temperature": 0.5}
     assert asked("openai", "claude", "gpt-5", **said) == {"max_tokens": 100, "temperature": 0.5}

@@ -47,10 +47,6 @@ DIALECT = schema.Dialect(name=NAME, inline_refs=True, object_root=True)
 FREE_TEXT: Fields = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 """The parameters of a tool whose input is free text."""
 
-LEVELLED = ("gpt-oss",)
-"""Beginnings of the names of models that take levels of thinking; others answer 400 to a level, and take true
-("Thinking": "GPT-OSS expects one of low, medium, or high")."""
-
 
 def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """See `Chat.write_request`."""
@@ -270,7 +266,7 @@ def _format(format: ResponseFormat | None) -> JSON:
 
 
 def _think(options: ReasoningOptions | None, target: Target, context: Context, own: bool) -> bool | str | None:
-    """true, false, or a level where the model takes one."""
+    """true, false, or a level where the model is known to take one; others answer 400 to it ("Thinking")."""
     if options is None:
         return None
     if options.enabled is False or options.effort == "none" or options.budget == 0:
@@ -280,8 +276,8 @@ def _think(options: ReasoningOptions | None, target: Target, context: Context, o
     effort = effort_of(options)
     if effort is None:
         return True if options.enabled or options.adaptive else None
-    if target.model.rpartition("/")[2].startswith(LEVELLED):
-        return nearest_effort(effort, ("low", "medium", "high"))
+    if target.traits.efforts:
+        return nearest_effort(effort, target.traits.efforts)
     if options.effort is not None:
         context.note("the effort of thinking has no place at this model and was sent as on")
     return True

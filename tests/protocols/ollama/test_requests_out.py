@@ -12,6 +12,7 @@ from ccproxy.model import (
     Audio,
     Context,
     Document,
+    Effort,
     Extras,
     Image,
     Message,
@@ -28,6 +29,7 @@ from ccproxy.model import (
     ToolCall,
     ToolChoice,
     ToolResult,
+    Traits,
 )
 from ccproxy.protocols.ollama.requests_in import NAME
 from ccproxy.protocols.ollama.requests_out import write_request
@@ -271,27 +273,31 @@ def test_formats(format: ResponseFormat | None, wanted: Any) -> None:
     assert written(format=format).get("format") == wanted
 
 
+LEVELS: tuple[Effort, ...] = ("low", "medium", "high")
+
+
 @pytest.mark.parametrize(
-    ("options", "model", "wanted"),
+    ("options", "levels", "wanted"),
     [
-        (None, "qwen3", None),
-        (ReasoningOptions(), "qwen3", None),
-        (ReasoningOptions(enabled=True), "qwen3", True),
-        (ReasoningOptions(adaptive=True), "qwen3", True),
-        (ReasoningOptions(budget=9_000), "qwen3", True),
-        (ReasoningOptions(enabled=False), "qwen3", False),
-        (ReasoningOptions(effort="none"), "qwen3", False),
-        (ReasoningOptions(budget=0), "qwen3", False),
-        (ReasoningOptions(effort="high"), "qwen3", True),
-        (ReasoningOptions(effort="high"), "gpt-oss:20b", "high"),
-        (ReasoningOptions(effort="minimal"), "library/gpt-oss:120b", "low"),
-        (ReasoningOptions(effort="max"), "gpt-oss", "high"),
-        (ReasoningOptions(budget=2_000), "gpt-oss", "low"),
-        (ReasoningOptions(enabled=True), "gpt-oss", True),
+        (None, (), None),
+        (ReasoningOptions(), (), None),
+        (ReasoningOptions(enabled=True), (), True),
+        (ReasoningOptions(adaptive=True), (), True),
+        (ReasoningOptions(budget=9_000), (), True),
+        (ReasoningOptions(enabled=False), (), False),
+        (ReasoningOptions(effort="none"), (), False),
+        (ReasoningOptions(budget=0), (), False),
+        (ReasoningOptions(effort="high"), (), True),
+        (ReasoningOptions(effort="high"), LEVELS, "high"),
+        (ReasoningOptions(effort="minimal"), LEVELS, "low"),
+        (ReasoningOptions(effort="max"), LEVELS, "high"),
+        (ReasoningOptions(budget=2_000), LEVELS, "low"),
+        (ReasoningOptions(enabled=True), LEVELS, True),
     ],
 )
-def test_thinking(options: ReasoningOptions | None, model: str, wanted: Any) -> None:
-    assert written(target=Target(protocol=NAME, model=model), reasoning=options).get("think") == wanted
+def test_thinking(options: ReasoningOptions | None, levels: tuple[Effort, ...], wanted: Any) -> None:
+    target = Target(protocol=NAME, model="m", traits=Traits(efforts=levels))
+    assert written(target=target, reasoning=options).get("think") == wanted
 
 
 def test_several_choices_are_refused() -> None:
