@@ -85,7 +85,8 @@ _SAID = (
     "verbosity",
 )
 _THOUGHT = ("enable_thinking", "reasoning", "reasoning_effort", "thinking")
-_KEPT = ("metadata", "prompt_cache_key", "safety_identifier", "service_tier", "store", "user")
+_CACHED = ("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")
+_KEPT = (*_CACHED, "client_metadata", "metadata", "safety_identifier", "service_tier", "store", "user")
 KNOBS = frozenset({*_SAMPLED, *_SAID, *_THOUGHT, *_KEPT})
 """Members that a request can do without: what they tune falls back to the model's own way."""
 

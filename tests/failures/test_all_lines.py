@@ -31,14 +31,8 @@ PENDING_SECTIONS = frozenset("")
 """Sections that have no tests yet."""
 
 PENDING: dict[str, str] = {
-    "F231": "the table of vendor quirks: Groq's failed tool generation, repaired and asked once more (DESIGN 3)",
     "F094": "an estimate of the output, marked as one, where the upstream counts nothing (DESIGN 4, Usage)",
-    "F274": "the table of vendor quirks: what a strict Responses upstream refuses of a request that passes untouched",
-    "F288": "the table of vendor quirks: what reasoning models of OpenAI refuse",
-    "F292": "the table of vendor quirks: Mistral's name of the token limit",
     "F186": "compat mode: calls that a model writes as text are calls there, and only there (DESIGN 1)",
-    "F131": "the table of vendor quirks: thoughts of the history in the spelling of each vendor, Mistral's among them",
-    "F031": "the table of vendor quirks: Mistral's ids of nine letters and digits",
 }
 """Lines that wait for what is not built yet, with its name."""
 
