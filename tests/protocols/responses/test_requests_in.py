@@ -87,6 +87,9 @@ def test_options() -> None:
 
 
 def test_thinking_that_is_off() -> None:
+    odd = read({"reasoning": {"effort": ["low"]}}).reasoning
+    assert odd is not None
+    assert odd.effort is None
     off = read({"reasoning": {"effort": "none"}}).reasoning
     assert off is not None
     assert off.enabled is False
