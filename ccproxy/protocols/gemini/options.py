@@ -160,9 +160,10 @@ def _read_choice(raw: dict[str, JSON], param: str) -> ToolChoice:
     choice = ToolChoice("auto", allowed=allowed, extras=Extras(NAME, dict(raw)))
     if mode == "NONE":
         choice.mode = "none"
+    elif mode == "ANY" and len(allowed) == 1:
+        choice.mode, choice.name, choice.allowed = "tool", allowed[0], []
     elif mode == "ANY":
-        choice.mode = "tool" if len(allowed) == 1 else "required"
-        choice.name = allowed[0] if len(allowed) == 1 else ""
+        choice.mode = "required"
     return choice
 
 

@@ -179,9 +179,10 @@ def _own_tool_config(choice: ToolChoice | None, extras: Extras) -> dict[str, JSO
     if choice is not None:
         said = own_extras(choice.extras)
         calling = dict(said.fields) if said else _calling_config(choice, choice.allowed, choice.name)
-        if said and (either(calling, "allowedFunctionNames") or []) != choice.allowed:
+        allowed = [choice.name] if choice.mode == "tool" else choice.allowed
+        if said and (either(calling, "allowedFunctionNames") or []) != allowed:
             calling.pop("allowed_function_names", None)
-            calling["allowedFunctionNames"] = choice.allowed
+            calling["allowedFunctionNames"] = allowed
         config["functionCallingConfig"] = calling
     return respell(config, below(extras.shape, "toolConfig"))
 

@@ -25,7 +25,7 @@ def request_with(key: str, value: Any) -> Request:
         ({"mode": "MODE_UNSPECIFIED"}, "auto", "", []),
         ({"mode": "none"}, "none", "", []),
         ({"mode": "ANY"}, "required", "", []),
-        ({"mode": "ANY", "allowedFunctionNames": ["f"]}, "tool", "f", ["f"]),
+        ({"mode": "ANY", "allowedFunctionNames": ["f"]}, "tool", "f", []),  # the other tools stay
         ({"mode": "ANY", "allowed_function_names": ["f", "g"]}, "required", "", ["f", "g"]),
         ({"mode": "VALIDATED"}, "auto", "", []),
     ],
