@@ -107,29 +107,20 @@ def prepare(
     """The request for the upstream. Fills the context. Raises RequestError, Unsupported among them."""
     ours, theirs = _column(client, operation), _column(upstream, operation)
     ours.peek(document, context, call)
-    stream = context.stream if target.stream == "auto" or operation != CHAT else target.stream == "always"
-    shape = context.shape if client.name == upstream.name else ""
+    own, chat = client.name == upstream.name, operation == CHAT
+    stream = context.stream if not chat or target.stream == "auto" else target.stream == "always"
+    shape = context.shape if own else ""
     told = Prepared(path=theirs.path(target, stream, shape), headers=list(upstream.headers), body=body, stream=stream)
-    defaults = bool(target.defaults) and operation == CHAT
-    same = client.name == upstream.name and stream == context.stream and shape in ours.native_shapes
-    passes = same and not defaults and not any(mark in body for mark in (*SEALS, *ours.unfit))
-    chat = operation == CHAT
-    limited = chat and not (_can(target, "thinking") and _can(target, "vision") and not target.traits.id_length)
-    request = None if passes and not limited else ours.read_request(document, context, call)
-    bent = limited and request is not None and _bend(request, target, context)
-    if request is None or (passes and not bent):
-        told.body, told.relayed = _relayed(body, document, target, context if chat else None), True
-        return told
-    request.model = target.model
-    if isinstance(request, EmbeddingRequest):
-        context.input_estimate = tokens.of_embedding(request)
-    else:
-        request.stream = stream
-    written = theirs.write_request(request, target, context)
-    if isinstance(request, Request):
-        own, thinks = client.name == upstream.name, reasoning.is_asked(request.reasoning)
-        written = fitted(written, target.traits, context.note, own=own, thinks=thinks) if chat else written
-    told.body = jsontext.dumps(written)
+    asks_alike = own and stream == context.stream and shape in ours.native_shapes and not (chat and target.defaults)
+    told.relayed = asks_alike and not any(mark in body for mark in (*SEALS, *ours.unfit))
+    if not told.relayed or (chat and _is_limited(target)):
+        request = ours.read_request(document, context, call)
+        bent = chat and _bend(request, target, context)
+        if bent or not told.relayed:
+            told.relayed = False
+            told.body = _written(request, theirs, target, context, stream, own=own, chat=chat)
+            return told
+    told.body = _relayed(body, document, target, context if chat else None)
     return told
 
 
@@ -151,6 +142,27 @@ def _column(protocol: Protocol, operation: str) -> Operation[Any]:
     if column is None:
         raise Unsupported(operation, protocol.name, "it has no such operation")
     return column
+
+
+def _written(
+    request: Any, theirs: Operation[Any], target: Target, context: Context, stream: bool, *, own: bool, chat: bool
+) -> bytes:
+    """The request as the upstream's document."""
+    request.model = target.model
+    if isinstance(request, EmbeddingRequest):
+        context.input_estimate = tokens.of_embedding(request)
+    else:
+        request.stream = stream
+    written = theirs.write_request(request, target, context)
+    if chat:
+        thinks = reasoning.is_asked(request.reasoning)
+        written = fitted(written, target.traits, context.note, own=own, thinks=thinks)
+    return jsontext.dumps(written)
+
+
+def _is_limited(target: Target) -> bool:
+    """Whether a conversation has to be looked at before it can pass."""
+    return not (_can(target, "thinking") and _can(target, "vision")) or bool(target.traits.id_length)
 
 
 def _can(target: Target, ability: str) -> bool:
