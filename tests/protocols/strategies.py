@@ -558,7 +558,7 @@ def damaged(draw: st.DrawFn, name: str) -> bytes:
 def _damaged_lines(draw: st.DrawFn, stream: bytes) -> list[bytes]:
     lines = stream.split(b"\n")
     carriers = [number for number, line in enumerate(lines) if b"{" in line]
-    for number in draw(st.lists(st.sampled_from(carriers), min_size=1, max_size=2)) if carriers else ():
+    for number in draw(st.lists(st.sampled_from(carriers), min_size=1, max_size=2, unique=True)) if carriers else ():
         head, brace, body = lines[number].partition(b"{")
         try:
             document = jsontext.loads(brace + body)
