@@ -11,6 +11,7 @@ import importlib
 import click
 
 COMMANDS = {
+    "bench": "measure what conversion costs on this machine",
     "check": "validate the configuration; --probe asks the providers too",
     "convert": "convert a request, answer or stream from a file",
     "demo": "serve a built-in scripted model; no account needed",

@@ -1,0 +1,8 @@
+"""The bench: every suite, those of the package included, comparisons and the page. `python -m bench list`."""
+
+from __future__ import annotations
+
+from ccproxy import measure
+
+SUITES: dict[str, str] = {**measure.SUITES}
+"""Suite -> its module. Imported when it is run: some need packages of the `bench` extra."""
