@@ -8,5 +8,5 @@ with a `SUITE`; those named here ship with the package and stand behind `ccproxy
 
 from __future__ import annotations
 
-SUITES: dict[str, str] = {}
+SUITES: dict[str, str] = {"chunks": "ccproxy.measure.chunks"}
 """Suite -> its module."""
