@@ -8,5 +8,8 @@ with a `SUITE`; those named here ship with the package and stand behind `ccproxy
 
 from __future__ import annotations
 
-SUITES: dict[str, str] = {"chunks": "ccproxy.measure.chunks"}
+SUITES: dict[str, str] = {
+    "chunks": "ccproxy.measure.chunks",
+    "requests": "ccproxy.measure.requests",
+}
 """Suite -> its module."""

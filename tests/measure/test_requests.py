@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import io
+
+from ccproxy.codec import jsontext
+from ccproxy.measure import requests
+from ccproxy.measure.bodies import body
+from ccproxy.measure.results import Measure
+from ccproxy.measure.suite import Progress, Setting
+
+
+def found(**only: list[str]) -> list[Measure]:
+    return list(requests.run(Setting(rounds=2, only=only), Progress(out=io.StringIO())))
+
+
+def test_a_pair_is_measured_beside_its_floor_and_the_json_module() -> None:
+    measures = found(client=["claude"], upstream=["openai"], size=["1 KB"])
+    assert [m.labels["way"] for m in measures] == ["floor", "ccproxy", "json"]
+    assert {(m.suite, m.unit, len(m.values)) for m in measures} == {("requests", "ms", 2)}
+
+
+def test_a_filter_on_the_way_leaves_the_floor() -> None:
+    measures = found(client=["claude"], upstream=["openai"], size=["1 KB"], way=["ccproxy"])
+    assert [m.labels["way"] for m in measures] == ["floor", "ccproxy"]
+
+
+def test_what_is_measured_is_the_conversion_for_the_upstreams_model() -> None:
+    converted = requests._ways("claude", "openai", body("claude", "1 KB"))["ccproxy"]()
+    assert isinstance(converted, bytes)
+    assert jsontext.loads(converted)["model"] == requests.TARGET_MODEL
+
+
+def test_the_table_has_multiples_and_times() -> None:
+    labels = {"client": "claude", "upstream": "openai", "size": "1 KB"}
+    measures = [
+        Measure("requests", {**labels, "way": way}, "ms", [cost]) for way, cost in (("floor", 0.5), ("ccproxy", 1.0))
+    ]
+    assert requests.table(measures) == (
+        ["client", "upstream", "1 KB", "1 KB"],
+        [["claude", "openai", "2.00x", "1.00 ms"]],
+    )
