@@ -77,6 +77,23 @@ def compare(before: Path, after: Path) -> None:
         click.echo(line)
 
 
+@main.command("hold")
+@click.option("--record", is_flag=True, help="Write down what is measured now, after a change that is meant.")
+def hold_ratios(record: bool) -> None:
+    """Check that conversion costs no more than is written down in ratios.json."""
+    from bench import hold
+
+    found = hold.measured()
+    if record:
+        hold.write(found)
+        return
+    lines = hold.dearer(found, hold.read())
+    for line in lines:
+        click.echo(line, err=True)
+    click.echo(f"{len(found)} multiples of the floor, {len(lines)} beyond {hold.MARGIN} times what is written down")
+    raise SystemExit(bool(lines))
+
+
 def _read(path: Path) -> Run:
     try:
         return Run.from_json(path.read_bytes())
