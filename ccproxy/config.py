@@ -65,6 +65,9 @@ RESERVED = frozenset({*_PATHS, *_PAGES})
 
 ABILITIES = ("tools", "vision", "audio", "documents", "thinking", "embedding")
 
+MOST_WARM = 64
+"""Warm connections of all providers: half of what the pool of idle ones takes, so that they do not push each other out."""
+
 _HOP_BY_HOP = ("connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "upgrade")
 _FRAMING = frozenset({*_HOP_BY_HOP, "content-length", "expect", "transfer-encoding"})
 """Headers that belong to one connection (RFC 9110, 7.6.1) or to the framing of one message."""
@@ -226,7 +229,7 @@ class Provider:
     """An upstream account. base_url: what the protocol's own SDK takes as base URL, without a slash at its end.
     headers: lower-case names. defaults: values for `model.Sampling` where the client is silent."""
 
-    LATER: ClassVar = ("warm", "strip_billing_line")
+    LATER: ClassVar = ("strip_billing_line",)
 
     protocol: str = key(choice(*PROTOCOLS), why=f"one of {', '.join(PROTOCOLS)}")
     base_url: str = key(url("http", "https"), "", "the address that the protocol's own SDK uses")
@@ -234,6 +237,9 @@ class Provider:
     headers: dict[str, str] = key(table_of(header_value, _header), Factory(dict), "none", secret=True)
     proxy: str = key(_either, "", "straight to the provider", secret=True)
     stream: Literal["auto", "always", "never"] = key(choice("auto", "always", "never"), "auto", "asked as the client asks")
+    warm: int = key(
+        whole(0, 16), 0, "connections kept ready, TLS included, so that a request never waits for one; 16 at most"
+    )
     defaults: dict[str, Any] = key(_defaults, Factory(dict), "what the client does not say is not sent")
     models: dict[str, Model] = key(table_of(a_record(Model), _some_name), Factory(dict), "nothing is known of them")
 
@@ -459,6 +465,8 @@ def _check_providers(config: Config, document: Mapping[str, Any], spot: Spot) ->
     place = spot.at("providers")
     if not document.get("providers"):
         place.complain("there is none; add [providers.NAME] with its protocol, base_url and api_keys")
+    if sum(provider.warm for provider in config.providers.values()) > MOST_WARM:
+        place.complain(f"warm must be {MOST_WARM} at most for all providers together: each is an open socket")
     for name, provider in config.providers.items():
         if _is_own(provider.base_url, config.server):
             place.at(name).at("base_url").complain(

@@ -56,6 +56,7 @@ api_keys = ["${KEY_1}", "${KEY_2}"]
 headers = { X-Team = "blue" }
 proxy = "socks5://me:${PROXY_PASSWORD}@proxy.example:1080"
 stream = "always"
+warm = 2
 defaults = { max_tokens = 32000, temperature = 0.7, stop = ["END"] }
 
 [providers.bailian.models."qwen3-coder-plus"]
@@ -96,6 +97,7 @@ def test_the_whole_file() -> None:
         headers={"x-team": "blue"},
         proxy="socks5://me:hush-proxy@proxy.example:1080",
         stream="always",
+        warm=2,
         defaults={"max_tokens": 32000, "temperature": 0.7, "stop": ["END"]},
         models={"qwen3-coder-plus": Model(context=1_000_000, abilities=frozenset({"tools", "vision", "thinking"}))},
     )
@@ -219,6 +221,7 @@ base_url = "example.com"
 headers = { Content-Length = "5", "X Y" = "1", ok = "a\\nb" }
 proxy = "ftp://x"
 stream = "Auto"
+warm = 17
 defaults = { temperature = 3, top_pp = 0.5, max_tokens = 0, stop = "x" }
 models.m = { context = -1, abilities = ["tols"], colour = "red" }
 """,
@@ -230,6 +233,7 @@ models.m = { context = -1, abilities = ["tols"], colour = "red" }
             'providers."a/b".headers.ok: must be plain ASCII text without line breaks and without spaces around it',
             'providers."a/b".proxy: must be a URL that begins with http:// or https:// or socks5:// and names a host',
             'providers."a/b".stream: must be one of auto, always, never; did you mean auto?',
+            'providers."a/b".warm: must be a whole number from 0 to 16',
             'providers."a/b".defaults.temperature: must be a number from 0 to 2',
             'providers."a/b".defaults.top_pp: unknown key; did you mean top_p?',
             'providers."a/b".defaults.max_tokens: must be a whole number of 1 or more',
@@ -264,6 +268,10 @@ models.m = { context = -1, abilities = ["tols"], colour = "red" }
             'groups.a.models: is empty; add a line such as "*" = "PROVIDER/*"',
         ],
     ),
+    "more warm connections than the pool keeps": (
+        "".join(f"[providers.p{number}]\nprotocol = 'claude'\nwarm = 13\n" for number in range(5)),
+        ["providers: warm must be 64 at most for all providers together: each is an open socket"],
+    ),
     "a key that is wrong is still a key": (
         "[keys]\nlaptop = ''\n" + PROVIDER + "[groups.a]\nkeys = ['laptop', 'laptp']\nmodels.x = 'bailian/x'\n",
         ["keys.laptop: is empty", "groups.a.keys[1]: is not the name of a key in [keys]; did you mean laptop?"],
@@ -281,7 +289,7 @@ def test_every_problem_is_told_with_its_key_path(text: str, complaints: list[str
 LATER = {
     "": "mcp.servers = {}\nsecurity = {}\n",
     "server": "[server]\nactive_group = 'a'\nlog_bodies = true\n",
-    "providers.bailian": "warm = 1\nstrip_billing_line = 'auto'\n",
+    "providers.bailian": "strip_billing_line = 'auto'\n",
     "groups.qwen": "[groups.qwen]\nmodels.a = 'bailian/a'\nprompt_injection = 'off'\nprompt = ''\nprompt_file = ''\n"
     "prompt_position = ''\nprompt_models = []\nprompt_replace = []\ntool_filter = []\ntemperature_ratio = 1\n"
     "compat = 'auto'\nbalance = 'rotate'\n",

@@ -66,6 +66,9 @@ class App:
         self._paths = PathTable(PROTOCOLS.values(), self._router.groups)
         self._models = ModelLists(self._router, config.providers)
         self._upstreams = {name: _Upstream(name, provider, config) for name, provider in config.providers.items()}
+        self.warm = [
+            (self._upstreams[name].endpoint, provider.warm) for name, provider in config.providers.items() if provider.warm
+        ]
         self._operations: Mapping[str, Callable[[RequestHead, Match, str, float], Accept | Reply]] = {
             "chat": self._exchange,
             "embeddings": self._exchange,
@@ -211,7 +214,7 @@ class _Upstream:
         parts = urlsplit(base_of(provider))
         port = parts.port or (443 if parts.scheme == "https" else 80)
         self._host = (parts.hostname or "").lower()
-        self._endpoint = Endpoint(scheme=parts.scheme, host=self._host, port=port, proxy=provider.proxy)
+        self.endpoint = Endpoint(scheme=parts.scheme, host=self._host, port=port, proxy=provider.proxy)
         self._prefix = parts.path.rstrip("/")
         times = config.timeouts
         self._patience = Patience(
@@ -239,7 +242,7 @@ class _Upstream:
         return Plan(
             protocol=self._protocol,
             target=target,
-            endpoint=self._endpoint,
+            endpoint=self.endpoint,
             prefix=self._prefix,
             headers=[*credentials, *self._provider.headers.items()],
             secrets=self._secrets,

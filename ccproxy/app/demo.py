@@ -80,6 +80,7 @@ class DemoApp:
         self._ccproxy = App(_config(host, port, protocol))
         self._scripted = _Scripted(protocol)
         self.limits = evolve(self._ccproxy.limits, tick_seconds=pace)
+        self.warm = self._ccproxy.warm
 
     def head(self, head: RequestHead, now: float) -> Accept | Reply:
         if head.path.startswith(SCRIPTED):

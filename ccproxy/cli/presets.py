@@ -123,6 +123,7 @@ protocol = {_quoted(choices.protocol)}  # openai | responses | claude | gemini |
 # headers = {{ X-Title = "ccproxy" }}  # sent with each request
 # proxy = "socks5://127.0.0.1:1080"  # on the way to the provider: http://, https:// or socks5://
 # stream = "auto"  # auto | always | never: how the provider can be asked; clients get what they asked for
+# warm = 2  # connections kept ready, so that no request waits for TCP and TLS; at most 16
 # defaults = {{ max_tokens = 32000 }}  # where the client says nothing
 
 # What a model can do, for model lists and for editors that ask.

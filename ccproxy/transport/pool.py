@@ -66,7 +66,7 @@ class Pool(Generic[C]):
     def take(self, endpoint: Hashable, now: float) -> C | None:
         """The connection that was used last, which is the caller's from here on; None when a new one is needed.
 
-        What it gives has been used before: if it fails before a byte of the answer, the server had closed it meanwhile,
+        What it gives has waited here: if it fails before a byte of the answer, the server had closed it meanwhile,
         and the request may go out again on a new one. Expired ones stay for `expire`.
         """
         siblings = self._endpoints.get(endpoint)

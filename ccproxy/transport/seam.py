@@ -56,6 +56,10 @@ class App(Protocol):
     @property
     def limits(self) -> Limits: ...
 
+    @property
+    def warm(self) -> Sequence[tuple[Endpoint, int]]:
+        """How many connections to keep ready, and where."""
+
     def head(self, head: RequestHead, now: float) -> Accept | Reply:
         """Judges route, key and size, before a body is read or `100 Continue` is sent."""
 

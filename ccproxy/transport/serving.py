@@ -80,6 +80,8 @@ class House:
                 log.exception("internal error at the tick of %r", connection)
                 connection.abort()
         self.upstreams.tick(now)
+        for endpoint, count in () if self.closing else self.app.warm:
+            self.upstreams.warm(endpoint, count)
 
     def retire(self) -> None:
         """No more requests: closes the connections that wait for one, and the others after their answer."""

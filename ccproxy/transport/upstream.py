@@ -4,20 +4,24 @@
                                ^           │           │          ^
                                └── stale ──┘           └─ draining ┘
 
-- A kept connection that closes before any byte of the answer was stale: the server had hung up while it lay in the pool.
+- A connection from the pool that closes before any byte of the answer was stale: the server had hung up while it lay there.
   The request goes out once more, on a new connection, and nobody above hears of it. A new one that does so is Broken.
 - `release` leaves the answer to run out, which it mostly does within the same moment, so that the connection can be kept.
   One that has more than DRAIN_BYTES or DRAIN_SECONDS to go is closed: a stop in mid-generation costs money.
 - `abort` closes at once, whatever the phase.
 - A connection is kept only after a message that ended by its framing, with nothing after it and the whole request sent. One
   that says anything while it is idle is closed: what it says belongs to nobody.
+- `warm` opens connections ahead of the requests. An endpoint that refuses them, or closes one that nothing was asked on, is
+  left alone for REST_SECONDS.
 
 Who asks (`Asker`, a Driver) hears for one Dial: `head`, `data`..., then `eof` or `failed`; after each read `flush`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, cast
 
 from ccproxy.actions import Dial, Endpoint
@@ -35,6 +39,10 @@ DRAIN_SECONDS = 1.0
 
 JOIN_BYTES = 64 * 1024
 """Requests up to here are one piece and one system call; above, copying the body behind its head costs more."""
+
+REST_SECONDS = 5.0
+"""Before a warm connection is tried again where one failed: the ticker would knock four times a second at a server that is
+down, or that closes at once what says nothing."""
 
 DECODED_PIECE = 16 * 1024 * 1024
 """Bytes that one read of a compressed answer may give: a read has at most 256 KiB, and JSON shrinks ten- to thirtyfold."""
@@ -88,6 +96,8 @@ class Upstreams:
         self.connections: set[UpstreamConnection] = set()
         self._pool: Pool[UpstreamConnection] = Pool(idle_seconds=limits.keep_upstream_seconds)
         self._draining: dict[Errand, float] = {}
+        self._opening: Counter[Endpoint] = Counter()  # warm connections under way
+        self._resting: dict[Endpoint, float] = {}  # until when no warm connection is tried
 
     def __repr__(self) -> str:
         return f"<Upstreams open={len(self.connections)} idle={len(self._pool)} draining={len(self._draining)}>"
@@ -113,9 +123,25 @@ class Upstreams:
         self._pool.remove(connection)
 
     def warm(self, endpoint: Endpoint, count: int) -> None:
-        """Opens connections until `count` of them are idle. One that cannot be opened is left for the next call."""
-        for _ in range(count - self._pool.count(endpoint)):
-            self.connect(endpoint, self.limits.connect_seconds, UpstreamConnection(self, endpoint, None), _no_matter)
+        """Sees to it that `count` connections are idle or about to be; to be called again and again."""
+        if self.clock() < self._resting.get(endpoint, 0.0):
+            return
+        for _ in range(count - self._pool.count(endpoint) - self._opening[endpoint]):
+            self._opening[endpoint] += 1
+            peer = UpstreamConnection(self, endpoint, None)
+            self.connect(endpoint, self.limits.connect_seconds, peer, partial(self._not_warmed, endpoint))
+
+    def warmed(self, connection: UpstreamConnection) -> None:
+        self._opening[connection.endpoint] -= 1
+        self.keep(connection)
+
+    def _not_warmed(self, endpoint: Endpoint, error: UpstreamError) -> None:
+        """Nobody is told: a request that comes will find out and say so."""
+        self._opening[endpoint] -= 1
+        self.rest(endpoint)
+
+    def rest(self, endpoint: Endpoint) -> None:
+        self._resting[endpoint] = self.clock() + REST_SECONDS
 
     def drain(self, errand: Errand) -> None:
         self._draining[errand] = self.clock() + DRAIN_SECONDS
@@ -136,14 +162,13 @@ class Upstreams:
             connection.wire.abort()
 
 
-def _no_matter(error: UpstreamError) -> None:
-    """Warming is a favour; a request that comes will find out and say so."""
-
-
 class UpstreamConnection:
-    """One connection: at work for an errand, or idle in the pool. The Peer of its Wire."""
+    """One connection: at work for an errand, or idle in the pool. The Peer of its Wire.
 
-    __slots__ = ("__weakref__", "_upstreams", "endpoint", "errand", "used", "wire")
+    waited: it was in the pool, so that the server may have hung up unseen. used: something was asked on it.
+    """
+
+    __slots__ = ("__weakref__", "_upstreams", "endpoint", "errand", "used", "waited", "wire")
 
     wire: Wire
 
@@ -151,6 +176,7 @@ class UpstreamConnection:
         self.endpoint = endpoint
         self.errand = errand
         self.used = False
+        self.waited = errand is None
         self._upstreams = upstreams
 
     def __repr__(self) -> str:
@@ -162,7 +188,7 @@ class UpstreamConnection:
         if self.errand is not None:
             self.errand.connected(self)
         else:
-            self._upstreams.keep(self)
+            self._upstreams.warmed(self)
 
     def received(self, data: bytes) -> None:
         if self.errand is not None:
@@ -186,7 +212,7 @@ class UpstreamConnection:
     def free(self, *, keep: bool) -> None:
         """The errand is over."""
         self.errand = None
-        self.used = True
+        self.waited = True
         if keep and not self.wire.is_closing() and not self.wire.get_write_buffer_size():
             self._upstreams.keep(self)
         else:
@@ -201,6 +227,8 @@ class UpstreamConnection:
         self._upstreams.forget(self)
         if errand is not None:
             errand.lost(error)
+        elif not self.used:
+            self._upstreams.rest(self.endpoint)
 
 
 class Errand:
@@ -284,7 +312,7 @@ class Errand:
         connection, self._connection = self._connection, None
         if self._over:
             return
-        if self.silent and connection is not None and connection.used:
+        if self.silent and connection is not None and connection.waited:
             self._connect()
             return
         asker = self._asker
@@ -309,6 +337,7 @@ class Errand:
     def _ask(self, connection: UpstreamConnection) -> None:
         self._connection = connection
         connection.errand = self
+        connection.used = True
         wire = connection.wire
         if self._paused:
             wire.pause_reading()

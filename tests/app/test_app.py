@@ -33,6 +33,7 @@ protocol = "ollama"
 base_url = "http://127.0.0.1:9/"
 proxy = "socks5://127.0.0.1:1080"
 stream = "never"
+warm = 2
 [limits]
 max_body = 2048
 [timeouts]
@@ -491,6 +492,7 @@ def test_what_a_runtime_reads() -> None:
     app = open_app()
     assert app.limits.connect_seconds == 3
     assert len(app.jobs()) == 1
+    assert app.warm == [(dialled(app, "openai", model="own/x").endpoint, 2)]
     assert repr(app) == "App(3 providers, 2 groups)"
     assert "sk-one" not in repr(dialled(app, "claude")) + repr(asked(app, LINES["claude"].format("")))
 

@@ -160,6 +160,7 @@ class FakeApp:
 
     def __init__(self, *lives: FakeLife, max_body: int = 1000, **limits: Any) -> None:
         self.limits = Limits(**limits)
+        self.warm: list[tuple[Endpoint, int]] = []
         self.lives = list(lives)
         self.max_body = max_body
         self.records: list[Any] = []

@@ -124,6 +124,7 @@ class ScriptedApp:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.warm: list[tuple[Endpoint, int]] = []
         self.endpoint = Endpoint(scheme="http", host="127.0.0.1", port=9)
         self.happened: queue.Queue[tuple[str, Any]] = queue.Queue()
         self.records: queue.Queue[Any] = queue.Queue()

@@ -9,7 +9,7 @@ import pytest
 
 from ccproxy.errors import Broken, Malformed, RequestError, Unreachable, UpstreamError
 from ccproxy.exchange import Headers
-from ccproxy.transport.upstream import DRAIN_BYTES, DRAIN_SECONDS, JOIN_BYTES, Errand
+from ccproxy.transport.upstream import DRAIN_BYTES, DRAIN_SECONDS, JOIN_BYTES, REST_SECONDS, Errand
 from tests.tools import cuts
 from tests.transport.fakes import ENDPOINT, FakeWire, World, dial
 
@@ -279,19 +279,68 @@ def test_idle_connections_grow_old() -> None:
 
 def test_warm_connections_are_ready() -> None:
     world = World()
-    world.upstreams.warm(ENDPOINT, 2)
+    world.app.warm = [(ENDPOINT, 2)]
+    world.wait(0.25)
+    world.wait(0.25)
+    assert len(world.attempts) == 2  # not more while these are under way
     for number in range(2):
         world.upstream(number)
     assert world.upstreams.idle == 2
-    world.upstreams.warm(ENDPOINT, 2)
+    world.wait(0.25)
     assert len(world.attempts) == 2
 
 
-def test_warm_connections_that_fail_are_left() -> None:
+def test_a_warm_connection_that_is_taken_gets_a_successor() -> None:
+    world = warmed()
+    Errand(dial(), Told(), world.upstreams)
+    assert (world.upstreams.idle, len(world.attempts)) == (0, 1)
+    world.wait(0.25)
+    assert len(world.attempts) == 2
+
+
+def test_warm_connections_that_fail_are_tried_again_after_a_rest() -> None:
     world = World()
-    world.upstreams.warm(ENDPOINT, 1)
+    world.app.warm = [(ENDPOINT, 1)]
+    world.wait(0.25)
     world.attempts[0].failed(Unreachable("no"))
-    assert world.upstreams.idle == 0
+    world.wait(REST_SECONDS - 0.25)
+    assert (world.upstreams.idle, len(world.attempts)) == (0, 1)
+    world.wait(0.25)
+    assert len(world.attempts) == 2
+
+
+def test_a_server_that_closes_warm_connections_is_left_alone_for_a_while() -> None:
+    world = warmed()
+    world.attempts[0].peer.eof()
+    world.wait(0.25)
+    assert len(world.attempts) == 1
+    world.wait(REST_SECONDS)
+    assert len(world.attempts) == 2
+
+
+def test_a_warm_connection_that_was_closed_unseen_costs_no_request() -> None:
+    world = warmed()
+    told = Told()
+    Errand(dial(), told, world.upstreams)
+    world.attempts[0].peer.lost(None)
+    assert (told.calls, len(world.attempts)) == ([], 2)
+
+
+def test_a_server_that_stops_warms_nothing() -> None:
+    world = World()
+    world.app.warm = [(ENDPOINT, 1)]
+    world.house.retire()
+    world.wait(0.25)
+    assert world.attempts == []
+
+
+def warmed() -> World:
+    """With one warm connection."""
+    world = World()
+    world.app.warm = [(ENDPOINT, 1)]
+    world.wait(0.25)
+    world.upstream()
+    return world
 
 
 # Leaving
