@@ -39,12 +39,14 @@ def main() -> None:
 @click.option("--rounds", type=click.IntRange(1), help="How many rounds; else what each suite thinks right.")
 @click.option("--only", metavar="LABEL=VALUE", multiple=True, callback=only_of, help="Such measures only; * for any text.")
 @click.option("--json", "json_path", type=_OUT, help="Write the run here too.")
+@click.option("--html", "html_path", type=_OUT, help="Draw it here too.")
 def run(
     names: tuple[str, ...],
     short: bool,
     rounds: int | None,
     only: dict[str, list[str]],
     json_path: Path | None,
+    html_path: Path | None,
 ) -> None:
     """Run suites, or all of them."""
     suites = [running.load(name, SUITES) for name in (SUITES if "all" in names else names)]
@@ -53,6 +55,10 @@ def run(
         click.echo(line)
     if json_path:
         json_path.write_bytes(found.to_json())
+    if html_path:
+        from bench.page import page
+
+        html_path.write_text(page(found))
 
 
 @main.command("list")
@@ -75,6 +81,22 @@ def compare(before: Path, after: Path) -> None:
 
     for line in lines(_read(before), _read(after)):
         click.echo(line)
+
+
+@main.command()
+@click.argument("runs", metavar="RUN.json...", type=_FILE, nargs=-1, required=True)
+@click.option("--json", "json_path", type=_OUT, help="Write them here as one run.")
+@click.option("--html", "html_path", type=_OUT, help="Draw them here.")
+def draw(runs: tuple[Path, ...], json_path: Path | None, html_path: Path | None) -> None:
+    """Put runs together, each suite from the last run that has it, and draw them."""
+    from bench.compare import merged
+    from bench.page import page
+
+    found = merged([_read(path) for path in runs])
+    if json_path:
+        json_path.write_bytes(found.to_json())
+    if html_path:
+        html_path.write_text(page(found))
 
 
 @main.command("hold")
