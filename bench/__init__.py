@@ -4,5 +4,8 @@ from __future__ import annotations
 
 from ccproxy import measure
 
-SUITES: dict[str, str] = {**measure.SUITES}
+SUITES: dict[str, str] = {
+    **measure.SUITES,
+    "framing": "bench.framing",
+}
 """Suite -> its module. Imported when it is run: some need packages of the `bench` extra."""
