@@ -46,7 +46,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.transport", 9, {"attrs"}),
     ("ccproxy.transport.on_asyncio", 10, {"uvloop", "attrs"}),
     ("ccproxy.transport.on_trio", 10, {"trio", "attrs"}),
-    ("ccproxy.measure", 11, {"attrs", "click", "httpx", "orjson", "uvloop"}),
+    ("ccproxy.measure", 11, {"attrs", "click", "httpx", "orjson", "trustme", "uvloop"}),
     ("ccproxy.cli", 12, {"attrs", "click", "httpx", "anyio"}),
     ("ccproxy.__main__", 13, set()),
 ]
