@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 from attrs import Factory, evolve, field, frozen
 
 from ccproxy.errors import ConfigError
+from ccproxy.policy.keys import Balance
 from ccproxy.policy.quirks import BUILT_IN, ROWS, TAKES, Quirk, Table
 from ccproxy.policy.routing import DEFAULT, Destination, Router
 from ccproxy.protocols import PROTOCOLS
@@ -251,13 +252,14 @@ _PROMPT = ("prompt_injection", "prompt", "prompt_file", "prompt_position", "prom
 class Group:
     """keys: names of the proxy keys that may use the group, None for every key."""
 
-    LATER: ClassVar = (*_PROMPT, "tool_filter", "temperature_ratio", "compat", "balance")
+    LATER: ClassVar = (*_PROMPT, "tool_filter", "temperature_ratio", "compat")
 
     models: dict[str, tuple[Destination, ...]] = key(
         table_of(one_or_more(_destination), _some_name), why='a table of aliases, such as "*" = "PROVIDER/*"'
     )
     description: str = key(text, "", "none")
     keys: tuple[str, ...] | None = key(list_of(text), None, "every key")
+    balance: Balance = key(choice("rotate", "failover"), "rotate", "evenly over targets and keys; failover: in order")
 
 
 @frozen(kw_only=True)
@@ -498,6 +500,8 @@ def _check_destinations(config: Config, document: Mapping[str, Any], spot: Spot)
         if group.models == {}:
             place.complain('is empty; add a line such as "*" = "PROVIDER/*"')
         for alias, destinations in (group.models or {}).items():
+            for destination in dict.fromkeys(d for d in destinations if destinations.count(d) > 1):
+                place.at(alias).complain(f'"{destination}" is there twice; each target gets the same part')
             for destination in destinations:
                 _check_destination(alias, destination, providers, place.at(alias))
 

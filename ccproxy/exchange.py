@@ -1,13 +1,18 @@
 """One request's life, without I/O: client request -> dial -> bytes -> commit -> end.
 
     begin ─> receiving ── body ──> dialled ── upstream_head ──> answering ── first bytes ──> committed ── done ──> over
+                 │               ^    │                             │                             │
+                 │               └─ an error of the pair: the next ─┤                             │
                  │                    │                             │                             │
-                 └────────────────────┴──── an error: Reply ────────┴── an error: the stream says it, then End ──┘
+                 └────────────────────┴──── no pair left: Reply ────┴── an error: the stream says it, then End ──┘
 
 - The runtime carries bytes and says what happened; the exchange says what to do, as a list of actions.
 - Nothing goes to the client until there is something to say: the answer's head waits for the first bytes of the converted
   stream, so that head and first event leave in one write, and so that an upstream which fails at once is answered with
   a real HTTP error. After `hold` seconds the head and a keep-alive go out all the same, and the choice is final.
+- Where several (target, key) pairs may serve the request, one that fails before the commit is followed by the next: the
+  request is prepared anew from the client's bytes, for whatever protocol that one speaks, as if the first had never been.
+  Which pair is next, and what rests, is `policy/keys.py`'s.
 - After the commit the runtime calls `pump` for every slice: one synchronous call, no actions, no clock. `tick` finds out
   from flags whether bytes came and went since the last one.
 - An error that the vendor table has a repair for is answered with a second dial, once, and before the commit.
@@ -20,71 +25,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve
 
 from ccproxy import conversion
-from ccproxy.actions import Abort, Action, Commit, Dial, End, Endpoint, Finished, Release, Reply, Write
+from ccproxy.actions import Abort, Action, Commit, Dial, End, Finished, Release, Reply, Write
 from ccproxy.codec import jsontext
 from ccproxy.conversion import Answered
-from ccproxy.errors import CcproxyError, RequestError, TimedOut, UpstreamError
-from ccproxy.model import JSON, Context, Target, Usage
+from ccproxy.errors import CcproxyError, NotFound, RequestError, TimedOut, Unsupported, UpstreamError
+from ccproxy.model import JSON, Context
+from ccproxy.plans import Attempt, Candidates, Patience, Plan, Record
 from ccproxy.policy.fitting import repaired
 from ccproxy.protocols.base import Call, Headers, Kept, Memory, Protocol, read_error
 from ccproxy.pump import Pump
-
-# ---------------------------------------------------------------------------------------------------------------------
-# What an exchange is made with
-
-
-@frozen(kw_only=True)
-class Patience:
-    """Seconds. first_byte: from the dial to the answer's head. idle: between two pieces of an answer. keepalive: how long
-    a stream's client hears nothing before it is sent a sign of life. hold: how long the answer's head waits for a first
-    event."""
-
-    connect: float = 10.0
-    first_byte: float = 600.0
-    idle: float = 300.0
-    keepalive: float = 15.0
-    hold: float = 10.0
-
-
-@frozen(kw_only=True)
-class Plan:
-    """Which upstream serves a request. prefix: the base URL's path. headers: the provider's own and its credentials.
-    secrets: what no client and no log may see, not even in an error that repeats it."""
-
-    protocol: Protocol
-    target: Target
-    endpoint: Endpoint
-    prefix: str = ""
-    headers: Headers = field(factory=list, repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    patience: Patience = Patience()
-
-
-@define(kw_only=True)
-class Record:
-    """What the log says of one exchange. Times are the runtime's clock, None where it did not come to that."""
-
-    client: str
-    group: str = ""
-    model: str = ""
-    provider: str = ""
-    upstream_model: str = ""
-    stream: bool = False
-    status: int = 0
-    usage: Usage | None = None
-    notes: list[str] = field(factory=list)
-    error: CcproxyError | None = None
-    began: float = 0.0
-    dialled: float | None = None
-    answered: float | None = None
-    ended: float = 0.0
-    cancelled: bool = False
-
 
 State = Literal["receiving", "dialled", "answering", "committed", "over"]
 
@@ -99,16 +54,17 @@ PASSED_DOWN_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
 class Exchange:
-    """See the module. `route(model)` gives the plan for the model that the client asks for, or the answer itself where no
-    upstream has a part in it; it raises RequestError. operation: the column of the protocols' records. memory: the client's
-    earlier answers, for protocols whose clients refer to them; it is asked before the dial, and told at the end."""
+    """See the module. `route(model)` gives the plan for the model that the client asks for, candidates where there are
+    several, or the answer itself where no upstream has a part in it; it raises RequestError. operation: the column of the
+    protocols' records. memory: the client's earlier answers, for protocols whose clients refer to them; it is asked before
+    the dial, and told at the end."""
 
     def __init__(
         self,
         protocol: Protocol,
         context: Context,
         call: Call,
-        route: Callable[[str], Plan | Answered],
+        route: Callable[[str], Plan | Candidates | Answered],
         client_headers: Headers,
         group: str = "",
         operation: str = conversion.CHAT,
@@ -124,8 +80,11 @@ class Exchange:
         self._client_headers = client_headers
         self._operation = operation
         self._memory = memory
+        self._body = b""  # of the client, while it may have to be prepared for another pair
+        self._candidates: Candidates | None = None  # while they have to hear what came of a pair
         self._said: bytes | None = None  # the conversation, to be kept with its answer
         self._plan: Plan | None = None
+        self._secrets: tuple[str, ...] = ()  # of every pair that was asked
         self._prepared: conversion.Prepared | None = None
         self._pump: Pump | None = None
         self._repaired = False  # sent once more after an error
@@ -148,17 +107,7 @@ class Exchange:
 
     def body(self, data: bytes, now: float) -> list[Action]:
         """The whole request body, decoded."""
-        try:
-            told = self._prepare(data)
-        except CcproxyError as error:
-            return self._reply_error(error, now)
-        except jsontext.JSONError as error:  # what can be read may nest too deeply to be written
-            return self._reply_error(RequestError(f"the request cannot be passed on: {error}"), now)
-        if isinstance(told, Answered):
-            return self._answered(told, now)
-        self.state = "dialled"
-        self.record.dialled = self._heard = now
-        return [told]
+        return self._attempt(partial(self._first_dial, data), now)
 
     def body_failed(self, error: Exception, now: float) -> list[Action]:
         """The request's body did not arrive whole, or not as it said."""
@@ -183,8 +132,7 @@ class Exchange:
 
     def upstream_eof(self, now: float) -> list[Action]:
         if self._refused:
-            error = self._refusal_said()
-            return self._once_more(error, now) or self._break(error, now, healthy=True)
+            return self._failed(self._refusal_said(), now, healthy=True)
         if self._pump is None:
             self._pump = self._choose_pump(b"")
         last = self._pump.eof()
@@ -194,7 +142,7 @@ class Exchange:
     def upstream_failed(self, error: Exception, now: float) -> list[Action]:
         if self._refused:  # it has said why before it broke off
             error = self._refusal_said()
-        return self._break(error if isinstance(error, CcproxyError) else UpstreamError(str(error)), now)
+        return self._failed(error if isinstance(error, CcproxyError) else UpstreamError(str(error)), now)
 
     # The upstream's side, after the commit
 
@@ -235,7 +183,7 @@ class Exchange:
         patience = self._patience
         waited = now - self._heard
         if not self._status and waited > patience.first_byte:
-            return self._break(TimedOut(f"the upstream sent no answer within {patience.first_byte:g} s"), now)
+            return self._failed(TimedOut(f"the upstream sent no answer within {patience.first_byte:g} s"), now)
         if self._status and waited > patience.idle:
             return self.upstream_failed(TimedOut(f"the upstream sent nothing for {patience.idle:g} s"), now)
         return self._sign_of_life(now)
@@ -253,15 +201,55 @@ class Exchange:
 
     # Steps
 
-    def _prepare(self, body: bytes) -> Dial | Answered:
-        context, record, call = self._context, self.record, self._call
+    def _attempt(self, dial: Callable[[float], Dial | Answered], now: float) -> list[Action]:
+        """What comes of trying to dial."""
+        try:
+            told = dial(now)
+        except CcproxyError as error:
+            self._candidates = None
+            return self._reply_error(error, now)
+        except jsontext.JSONError as error:  # what can be read may nest too deeply to be written
+            self._candidates = None
+            return self._reply_error(RequestError(f"the request cannot be passed on: {error}"), now)
+        if isinstance(told, Answered):
+            self._candidates = None
+            return self._answered(told, now)
+        self.state, self._heard = "dialled", now
+        if self.record.dialled is None:
+            self.record.dialled = now
+        return [told]
+
+    def _first_dial(self, body: bytes, now: float) -> Dial | Answered:
         document = conversion.document_of(body)
-        record.model = context.model = conversion.model_of(document, call)
-        plan = self._route(context.model)
-        if isinstance(plan, Answered):
-            return plan
+        model = conversion.model_of(document, self._call)
+        self.record.model = self._context.model = model
+        route = self._route(model)
+        if isinstance(route, Answered):
+            return route
+        if isinstance(route, Plan):
+            return self._planned(route, body, document)
+        self._candidates, self._body = route, body
+        return self._next_dial(route, now)
+
+    def _next_dial(self, candidates: Candidates, now: float, failure: CcproxyError | None = None) -> Dial | Answered:
+        """For the next pair that can be sent the request. failure: of the last one that was. Raises CcproxyError for the
+        client where no pair is left."""
+        while (pair := candidates.choice.next(now)) is not None:
+            plan = candidates.plan(pair)
+            try:
+                return self._planned(plan, self._body, conversion.document_of(self._body))
+            except (Unsupported, NotFound) as error:  # there; another protocol or upstream may have a place for it
+                candidates.choice.failed(error, now)
+                self._leave(error)
+                failure = failure or error
+        raise candidates.choice.verdict(failure, now)
+
+    def _planned(self, plan: Plan, body: bytes, document: dict[str, JSON]) -> Dial | Answered:
+        """Fills the context and the record."""
+        context, record, call = self._context, self.record, self._call
         self._plan = plan
-        record.provider, record.upstream_model = plan.target.provider, plan.target.model
+        self._secrets = (*self._secrets, *plan.secrets) if self._secrets else plan.secrets
+        record.provider, record.upstream_model, record.key = plan.target.provider, plan.target.model, plan.key
         context.upstream = plan.protocol.name
         ours, theirs = self._protocol, plan.protocol
         if self._memory is not None:
@@ -365,7 +353,7 @@ class Exchange:
         if pump is None:
             return []
         if pump.failure is not None:
-            return self._once_more(pump.failure, now) or self._break(pump.failure, now)
+            return self._failed(pump.failure, now)
         if not self._context.stream:
             return self._reply(out, now) if pump.done else []
         if not out and not pump.done:
@@ -375,6 +363,7 @@ class Exchange:
 
     def _commit(self, data: bytes, now: float) -> list[Action]:
         self.state = "committed"
+        self._body = b""
         self.record.answered = self._spoke = now
         self.record.status = 200
         headers = [
@@ -396,22 +385,56 @@ class Exchange:
         self.record.status = 200
         return [Reply(200, [("content-type", answer.content_type)], answer.body), self._finished(now)]
 
+    def _failed(self, error: CcproxyError, now: float, healthy: bool = False) -> list[Action]:
+        """The pair did not answer: the request is mended, the next pair is asked, or the exchange breaks."""
+        if self.state != "committed":
+            again = self._once_more(error, now) or self._fail_over(error, now)
+            if again:
+                return again
+        return self._break(error, now, healthy)
+
     def _once_more(self, error: CcproxyError, now: float) -> list[Action]:
         """The repaired request, where the vendor table knows the repair for this very error; nothing otherwise, nor for a
         second one. Only before the commit."""
         plan, prepared = self._plan, self._prepared
-        if self._repaired or self.state == "committed" or plan is None or prepared is None:
+        if self._repaired or plan is None or prepared is None:
             return []
         document = repaired(conversion.document_of(prepared.body), error, plan.target.traits, self._context.note)
         if document is None:
             return []
+        self._forget_answer()
         self._repaired = True
         prepared.body = jsontext.dumps(document)
+        self.state, self._heard = "dialled", now
+        return [Abort(), self._dial(plan, prepared)]
+
+    def _fail_over(self, error: CcproxyError, now: float) -> list[Action]:
+        """The next pair, or what the client is told when none is left; nothing where no other pair would do better. Only
+        before the commit."""
+        candidates = self._candidates
+        if candidates is None:
+            return []
+        if not candidates.choice.failed(error, now):
+            self._candidates = None
+            return []
+        error.headers = error.headers or tuple(self._headers_for_client(self._answer_headers))
+        self._leave(error)
+        return [Abort(), *self._attempt(partial(self._next_dial, candidates, failure=error), now)]
+
+    def _leave(self, error: CcproxyError) -> None:
+        """The pair has failed, and leaves nothing but its line in the log."""
+        record = self.record
+        message = self._clean(error.message)
+        record.attempts.append(Attempt(record.provider, record.upstream_model, record.key, error.status, message))
+        self._forget_answer()
+        self._context = self._context.anew()
+        self._prepared = self._said = None
+        self._repaired = False
+
+    def _forget_answer(self) -> None:
         self._status, self._answer_headers, self._pump = 0, [], None
         self._refusal.clear()
         self.done = False
-        self.state, self._heard = "dialled", now
-        return [Abort(), self._dial(plan, prepared)]
 
     def _break(self, error: CcproxyError, now: float, healthy: bool = False) -> list[Action]:
         """The exchange cannot go on. `healthy`: the upstream's message was whole, its connection can be kept."""
@@ -437,11 +460,22 @@ class Exchange:
         self.state = "over"
         record.ended = now
         self._keep()
+        self._settle(now)
         record.notes = self._context.notes
         record.usage = self._pump.usage if self._pump else None
         if record.error is not None:
-            record.error.message = self._without_secrets(record.error.message.encode(*_ANY)).decode(*_ANY)
+            record.error.message = self._clean(record.error.message)
         return Finished(record)
+
+    def _settle(self, now: float) -> None:
+        """Tells the candidates what came of the last pair."""
+        candidates, self._candidates = self._candidates, None
+        if candidates is None or self.record.cancelled:
+            return
+        if self.record.error is None:
+            candidates.choice.served()
+        else:
+            candidates.choice.failed(self.record.error, now)
 
     def _refusal_said(self) -> CcproxyError:
         """The upstream's error, as far as its body has come."""
@@ -449,9 +483,12 @@ class Exchange:
 
     def _without_secrets(self, data: bytes) -> bytes:
         """Some providers repeat the key that they refuse."""
-        for secret in self._plan.secrets if self._plan else ():
+        for secret in self._secrets:
             data = data.replace(secret.encode(), b"***")
         return data
+
+    def _clean(self, text: str) -> str:
+        return self._without_secrets(text.encode(*_ANY)).decode(*_ANY)
 
     def _headers_for_client(self, headers: Headers) -> Headers:
         same = self._protocol.pass_answer_headers if self._upstream.name == self._protocol.name else frozenset()

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ccproxy import tokens
 from ccproxy.codec import jsontext, splice
 from ccproxy.errors import CcproxyError, Malformed, UpstreamError
 from ccproxy.model import JSON, Answer, Context, Usage
@@ -57,7 +56,6 @@ class Pump:
         return b""
 
     def _written(self, answer: Answer, client: Chat, context: Context) -> bytes:
-        answer.usage = _settled(answer, context)
         self.answer = client.write_answer(answer, context)
         return jsontext.dumps(self.answer)
 
@@ -75,7 +73,7 @@ class Converter(Pump):
 
     @property
     def usage(self) -> Usage | None:
-        return self._encoder.usage_so_far()
+        return self._encoder.totals
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
@@ -128,14 +126,13 @@ class Relay(Pump):
         self._make_reader = chat.reader
         self._reader = chat.reader()
         self._tap = chat.tap(context)
-        self._context = context
         self._record_end = chat.record_end
         self._held = bytearray()  # of a record that is not complete, or what leads to the first one
         self._begun = False
 
     @property
     def usage(self) -> Usage | None:
-        return tokens.settled(self._tap.usage, self._tap.length(), self._context)
+        return self._tap.usage
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
@@ -240,7 +237,7 @@ class Gatherer(Pump):
 
     @property
     def usage(self) -> Usage | None:
-        return _settled(self._collector.answer, self._context)
+        return self._collector.answer.usage
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
@@ -338,7 +335,7 @@ class Folder(Whole):
             return encoder.take()
         collector = Collector()
         self._upstream.read_answer(document, self._context, staged(collector, self._stages))
-        self.done, self.failure, self._usage = True, collector.failure, _settled(collector.answer, self._context)
+        self.done, self.failure, self._usage = True, collector.failure, collector.answer.usage
         return b"" if self.failure else self._written(collector.answer, self._client, self._context)
 
 
@@ -360,11 +357,7 @@ class Carrier(Folder):
             self._upstream.read_answer(document, self._context, collector)
         except UpstreamError as error:
             self._context.note(f"the answer could not be read for its usage: {error.message}")
-        return _settled(collector.answer, self._context)
-
-
-def _settled(answer: Answer, context: Context) -> Usage | None:
-    return tokens.settled(answer.usage, tokens.of_answer(answer.parts), context)
+        return collector.answer.usage
 
 
 def _too_long() -> Malformed:

@@ -69,6 +69,7 @@ protocol = "ollama"
 [groups.qwen]
 description = "Claude Code on qwen3-coder"
 keys = ["claude-code"]
+balance = "failover"
 
 [groups.qwen.models]
 "claude-sonnet-5" = ["bailian/qwen3-coder-plus", "local/qwen3/coder:30b"]
@@ -104,6 +105,7 @@ def test_the_whole_file() -> None:
     assert config.groups["qwen"] == Group(
         description="Claude Code on qwen3-coder",
         keys=("claude-code",),
+        balance="failover",
         models={
             "claude-sonnet-5": (Destination("bailian", "qwen3-coder-plus"), Destination("local", "qwen3/coder:30b")),
             "claude-*haiku*": (Destination("bailian", "qwen3-coder-flash"),),
@@ -175,6 +177,17 @@ keys = ["nobody"]
             "providers.bailian.base_url: is where ccproxy itself listens; give it another one: port = 8001 in [server]",
             "groups.qwen.keys[0]: is not the name of a key in [keys]; known: none",
             'groups.qwen.models.gpt: "bailian/*" has 1 * and the alias 0; write as many on the right, or none',
+        ],
+    ),
+    "balance and targets": (
+        PROVIDER + "[groups.a]\nbalance = 'random'\nmodels.x = ['bailian/a', 'bailian/b', 'bailian/a', 'bailian/a']\n"
+        "models.y = []\n[groups.b]\nbalance = 1\nbalanced = 'rotate'\nmodels.x = 'bailian/a'\n",
+        [
+            "groups.a.balance: must be one of rotate, failover",
+            "groups.a.models.y: must name at least one",
+            "groups.b.balance: must be a string, not a whole number",
+            "groups.b.balanced: unknown key; did you mean balance?",
+            'groups.a.models.x: "bailian/a" is there twice; each target gets the same part',
         ],
     ),
     "nothing": ("", ["providers: there is none; add [providers.NAME] with its protocol, base_url and api_keys"]),
@@ -292,7 +305,7 @@ LATER = {
     "providers.bailian": "strip_billing_line = 'auto'\n",
     "groups.qwen": "[groups.qwen]\nmodels.a = 'bailian/a'\nprompt_injection = 'off'\nprompt = ''\nprompt_file = ''\n"
     "prompt_position = ''\nprompt_models = []\nprompt_replace = []\ntool_filter = []\ntemperature_ratio = 1\n"
-    "compat = 'auto'\nbalance = 'rotate'\n",
+    "compat = 'auto'\n",
 }
 
 

@@ -10,8 +10,9 @@ import pytest
 from ccproxy.actions import Action, Commit, Dial, Endpoint, Finished, Reply, Write
 from ccproxy.conversion import Answered
 from ccproxy.errors import Broken, NotFound, TimedOut, TooLarge, Unreachable
-from ccproxy.exchange import LONGEST_ERROR, Exchange, Patience, Plan
+from ccproxy.exchange import LONGEST_ERROR, Exchange
 from ccproxy.model import Context, Target, Traits
+from ccproxy.plans import Patience, Plan
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call, Kept
 from tests.fakes.meaning import SCENARIOS

@@ -28,9 +28,9 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.tables", 1, {"attrs"}),
     ("ccproxy.protocols.base", 2, {"attrs"}),
     ("ccproxy.policy", 2, {"attrs"}),
-    ("ccproxy.transport.http1", 2, {"attrs"}),
+    ("ccproxy.transport.http1", 2, {"h11", "attrs"}),
     ("ccproxy.transport.body", 2, {"attrs", "zstandard", "brotli"}),
-    ("ccproxy.transport.tunnel", 2, {"socksio", "attrs"}),
+    ("ccproxy.transport.tunnel", 2, {"h11", "socksio", "attrs"}),
     ("ccproxy.transport.pool", 2, {"attrs"}),
     *[(f"ccproxy.protocols.{name}", 3, {"orjson", "attrs"}) for name in sorted(PROTOCOL_NAMES)],
     ("ccproxy.protocols", 4, set()),
@@ -38,6 +38,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.config", 5, {"attrs"}),
     ("ccproxy.conversion", 6, {"attrs"}),
     ("ccproxy.actions", 6, {"attrs"}),
+    ("ccproxy.plans", 6, {"attrs"}),
     ("ccproxy.exchange", 7, {"attrs"}),
     ("ccproxy.convert", 7, {"attrs"}),
     ("ccproxy", 8, set()),
@@ -46,7 +47,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.transport", 9, {"attrs"}),
     ("ccproxy.transport.on_asyncio", 10, {"uvloop", "attrs"}),
     ("ccproxy.transport.on_trio", 10, {"trio", "attrs"}),
-    ("ccproxy.measure", 11, {"attrs", "click", "httpx", "orjson", "trustme", "uvloop"}),
+    ("ccproxy.measure", 11, {"attrs", "click", "httpx", "orjson", "uvloop"}),
     ("ccproxy.cli", 12, {"attrs", "click", "httpx", "anyio"}),
     ("ccproxy.__main__", 13, set()),
 ]
@@ -62,6 +63,7 @@ ONLY_IN = {
     "asyncio": "ccproxy.transport.on_asyncio",
     "uvloop": "ccproxy.transport.on_asyncio",
     "trio": "ccproxy.transport.on_trio",
+    "h11": "ccproxy.transport",
 }
 
 
@@ -69,6 +71,7 @@ TESTED_ELSEWHERE = {
     "ccproxy": "test_convert.py has its names",
     "ccproxy.protocols": "test_matrix.py has every pair of it",
     "ccproxy.actions": "only shapes",
+    "ccproxy.plans": "only shapes",
     "ccproxy.transport.seam": "only shapes",
 }
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from attrs import fields
 
 from ccproxy.model import (
     Answer,
     Context,
     Text,
+    Tool,
     ToolCall,
     arguments_object,
     arguments_text,
@@ -73,3 +77,24 @@ def test_a_note_is_kept_once() -> None:
     context.note("x")
     context.note("x")
     assert context.notes == ["x"]
+
+
+def test_a_context_made_anew_keeps_what_was_there_before_the_request_was_read() -> None:
+    """A new field of Context stands in one of the two halves; `anew` keeps the first."""
+    given: dict[str, Any] = {"client": "claude", "model": "m", "id": "1" * 24, "created": 7}
+    read: dict[str, Any] = {
+        "upstream": "openai",
+        "stream": True,
+        "include_usage": False,
+        "shape": "array",
+        "tool_names": {"a": "b"},
+        "tool_ids": {"a": "b"},
+        "tools": {"a": Tool("a")},
+        "echo": {"a": 1},
+        "input_estimate": 5,
+        "notes": ["n"],
+    }
+    assert {field.name for field in fields(Context)} == given.keys() | read.keys()
+    context = Context(**given, **read)
+    assert context.anew() == Context(**given, upstream="")
+    assert context.anew().notes is not context.notes

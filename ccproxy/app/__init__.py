@@ -28,9 +28,10 @@ from ccproxy.codec import jsontext
 from ccproxy.config import Config, Provider
 from ccproxy.conversion import Answered
 from ccproxy.errors import CcproxyError, Forbidden, MethodNotAllowed, RequestError, TooLarge, UpgradeRequired
-from ccproxy.exchange import Exchange, Patience, Plan, Record, error_reply
+from ccproxy.exchange import Exchange, error_reply
 from ccproxy.model import Context, Target
-from ccproxy.policy.keys import KeyPool
+from ccproxy.plans import Attempt, Candidates, Patience, Plan, Record
+from ccproxy.policy.keys import Pair, Pools
 from ccproxy.policy.routing import DEFAULT, Destination
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Protocol
@@ -69,6 +70,7 @@ class App:
         self.warm = [
             (self._upstreams[name].endpoint, provider.warm) for name, provider in config.providers.items() if provider.warm
         ]
+        self._pools = Pools({name: len(provider.api_keys) for name, provider in config.providers.items()})
         self._operations: Mapping[str, Callable[[RequestHead, Match, str, float], Accept | Reply]] = {
             "chat": self._exchange,
             "embeddings": self._exchange,
@@ -140,7 +142,7 @@ class App:
             raise RequestError(
                 "this request has been here before: a provider's base_url points at ccproxy itself", status=508, code="loop"
             )
-        route = partial(self._plan, match.group, key, f"{hops} {self._id}".strip(), now)
+        route = partial(self._plan, match.group, key, f"{hops} {self._id}".strip())
         memory = self._shelf(match, key) if self.config.store.max_count else None
         exchange = Exchange(match.protocol, context, match.call, route, head.headers, match.group, operation, memory)
         return Accept(exchange, self.config.limits.max_body)
@@ -178,12 +180,17 @@ class App:
         self._check_group(self._router.resolve(match.group, match.call.model).group, key)
         return json_reply(200, match.protocol.models.write_one(self._models.one(match.group, match.call.model)))
 
-    def _plan(self, group: str, key: str, hops: str, now: float, model: str) -> Plan:
-        """Which upstream serves `model`. Raises NotFound and Forbidden."""
+    def _plan(self, group: str, key: str, hops: str, model: str) -> Plan | Candidates:
+        """Which upstreams may serve `model`. Raises NotFound and Forbidden."""
         route = self._router.resolve(group, model)
         self._check_group(route.group, key)
-        destination = route.destinations[0]
-        plan = self._upstreams[destination.provider].plan(destination, now)
+        if self._pools.is_one(route.destinations):
+            return self._plan_for(hops, Pair(route.destinations[0], 0))
+        choice = self._pools.choice(route.destinations, self.config.groups[route.group].balance)
+        return Candidates(choice, partial(self._plan_for, hops))
+
+    def _plan_for(self, hops: str, pair: Pair) -> Plan:
+        plan = self._upstreams[pair.destination.provider].plan(pair.destination, pair.key)
         return evolve(plan, headers=[*plan.headers, (HOP, hops)])
 
     # Judgements
@@ -208,7 +215,6 @@ class _Upstream:
         self._name = name
         self._provider = provider
         self._protocol = PROTOCOLS[provider.protocol]
-        self._pool = KeyPool(provider.api_keys)
         self._table = config.table
         self._secrets = _secrets(provider)
         parts = urlsplit(base_of(provider))
@@ -225,10 +231,11 @@ class _Upstream:
             hold=times.hold,
         )
 
-    def plan(self, destination: Destination, now: float) -> Plan:
+    def plan(self, destination: Destination, number: int) -> Plan:
+        """number: of the key, from 0."""
         known = self._provider.models.get(destination.model)
-        key = self._pool.pick(now)
-        credentials = self._protocol.key_headers(key) if key else []
+        keys = self._provider.api_keys
+        credentials = self._protocol.key_headers(keys[number]) if keys else []
         target = Target(
             protocol=self._protocol.name,
             model=destination.model,
@@ -246,6 +253,7 @@ class _Upstream:
             prefix=self._prefix,
             headers=[*credentials, *self._provider.headers.items()],
             secrets=self._secrets,
+            key=number + 1 if len(keys) > 1 else 0,
             patience=self._patience,
         )
 
@@ -260,19 +268,33 @@ def _secrets(provider: Provider) -> tuple[str, ...]:
 
 
 def log_record(record: Record) -> None:
-    """One line for each exchange, and one for each thing that was dropped or adapted."""
+    """One line for each exchange, one for each pair that failed before another was asked, and one for each thing that was
+    dropped or adapted."""
     about = " (estimated)" if record.usage and record.usage.estimated else ""
     used = f" {record.usage.input}+{record.usage.output} tokens{about}" if record.usage else ""
     first = f" first byte {1000 * (record.answered - record.began):.0f} ms," if record.answered is not None else ""
     outcome = "cancelled" if record.cancelled else str(record.status)
-    line = f"{record.client} {record.model or '-'} -> {record.provider or '-'}/{record.upstream_model or '-'}: {outcome},"
-    line += f"{first} {record.ended - record.began:.2f} s{used}"
+    pair = _pair(record.provider or "-", record.upstream_model or "-", record.key)
+    tried = ", ".join(f"{_of(attempt)}: {attempt.status}" for attempt in record.attempts)
+    line = f"{record.client} {record.model or '-'} -> {pair}: {outcome},{first} {record.ended - record.began:.2f} s{used}"
+    line += f" (after {tried})" if tried else ""
     if record.error is not None:
         log.warning("%s", _one_line(f"{line}: {record.error.message}"))
     else:
         log.info("%s", _one_line(line))
+    for attempt in record.attempts:
+        log.warning("  %s", _one_line(f"{_of(attempt)} failed: {attempt.message}"))
     for note in record.notes:
         log.info("  %s", _one_line(note))
+
+
+def _pair(provider: str, model: str, key: int) -> str:
+    """`provider/model#2`: with its second key. The key itself is nobody's business."""
+    return f"{provider}/{model}#{key}" if key else f"{provider}/{model}"
+
+
+def _of(attempt: Attempt) -> str:
+    return _pair(attempt.provider, attempt.model, attempt.key)
 
 
 def _one_line(text: str) -> str:

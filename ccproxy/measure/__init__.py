@@ -11,6 +11,5 @@ from __future__ import annotations
 SUITES: dict[str, str] = {
     "chunks": "ccproxy.measure.chunks",
     "requests": "ccproxy.measure.requests",
-    "ttft": "ccproxy.measure.ttft",
 }
 """Suite -> its module."""

@@ -14,7 +14,6 @@ from typing import Protocol as Shape
 
 from attrs import field, frozen
 
-from ccproxy import tokens
 from ccproxy.codec import jsontext
 from ccproxy.errors import CcproxyError, NotFound, UpstreamError
 from ccproxy.model import JSON, Answer, Context, EmbeddingAnswer, EmbeddingRequest, Request, Target, Usage
@@ -108,11 +107,10 @@ class Encoder(Sink):
 
     Any legal call order gives a stream that the protocol's official SDK accepts. `usage` keeps the last counts in `totals`;
     `finish` and `error` write the end, error after closing what is open, and set `done` (and `failure`). `document` is the
-    whole answer once it has ended, in protocols with a History; empty in others. `said` is how many bytes of words the
-    client has been sent; `usage_so_far` makes an estimate of it where the upstream counts nothing.
+    whole answer once it has ended, in protocols with a History; empty in others.
     """
 
-    __slots__ = ("context", "document", "done", "failure", "out", "said", "totals")
+    __slots__ = ("context", "document", "done", "failure", "out", "totals")
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -120,7 +118,6 @@ class Encoder(Sink):
         self.out = bytearray()
         self.done = False
         self.failure: CcproxyError | None = None
-        self.said = 0
         self.totals: Usage | None = None
 
     def take(self) -> bytes:
@@ -128,14 +125,6 @@ class Encoder(Sink):
         data = bytes(self.out)
         self.out.clear()
         return data
-
-    def length(self) -> int:
-        """The bytes of words so far."""
-        return self.said
-
-    def usage_so_far(self) -> Usage | None:
-        """The counts: the upstream's, or estimates where it gave none. `finish` puts them into `totals`."""
-        return tokens.settled(self.totals, self.length(), self.context)
 
     def keepalive(self) -> bytes:
         """What an idle stream carries in this protocol (DESIGN 5), b"" for nothing."""
@@ -145,22 +134,16 @@ class Encoder(Sink):
 class Tap:
     """Looks at a same-protocol stream beside its bytes: keeps usage, what is open, whether it ended, and how.
 
-    usage: the last counts. done: the protocol's own end was seen. failure: the upstream's own error, once seen. said: about
-    how many bytes of words passed; 0 in the streams of upstreams that count as they go. `length` tells it.
+    usage: the last counts. done: the protocol's own end was seen. failure: the upstream's own error, once seen.
     """
 
-    __slots__ = ("context", "done", "failure", "said", "usage")
+    __slots__ = ("context", "done", "failure", "usage")
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.usage: Usage | None = None
-        self.said = 0
         self.done = False
         self.failure: UpstreamError | None = None
-
-    def length(self) -> int:
-        """About how many bytes of words passed."""
-        return self.said
 
     def look(self, payload: bytes) -> bytes | None:
         """One record's payload. Returns the payload that replaces it (not framed), or None to let its bytes pass.

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ccproxy.actions import Accept, Dial, Finished, Reply
+from ccproxy.actions import Accept, Action, Dial, Finished, Reply
 from ccproxy.app import App, log_record
 from ccproxy.config import loads
 from ccproxy.errors import CcproxyError, RequestError, UpstreamError
-from ccproxy.exchange import Record
 from ccproxy.model import Usage
+from ccproxy.plans import Attempt, Record
 from ccproxy.protocols import PROTOCOLS
 from tests.app.heads import head_of
 
@@ -187,19 +187,59 @@ def test_no_credential_of_the_client_goes_up() -> None:
 @pytest.mark.parametrize("protocol", NAMES)
 def test_a_providers_key_never_comes_down(protocol: str) -> None:
     """Not even when the provider repeats it in its refusal."""
-    accept = asked(open_app(), LINES[protocol].format(""))
+    accept = asked(App(loads(OPEN.replace(', "sk-two"', ""), {})), LINES[protocol].format(""))
     assert isinstance(told(accept, REQUESTS[protocol]), Dial)
-    assert isinstance(accept, Accept)
-    life = accept.life
-    life.upstream_head(401, [("content-type", "application/json")], 1.0)
-    life.upstream_bytes(b'{"error":{"message":"Incorrect API key: sk-', 1.0)
-    life.upstream_bytes(b'one","code":"invalid_api_key"}}', 1.0)
-    reply, *_, finished = life.upstream_eof(1.0)
+    reply, *_, finished = refused_key(accept, "sk-one")
     assert isinstance(reply, Reply)
     assert isinstance(finished, Finished)
     assert reply.status == 401
     assert b"Incorrect API key: ***" in reply.body
     assert "sk-one" not in str(finished.record)
+
+
+@pytest.mark.parametrize("protocol", NAMES)
+def test_nor_does_one_of_several_whose_refusal_leads_to_the_next(protocol: str, caplog: pytest.LogCaptureFixture) -> None:
+    app = open_app()
+    accept = asked(app, LINES[protocol].format(""))
+    dial = told(accept, REQUESTS[protocol])
+    assert ("authorization", "Bearer sk-one") in dial.headers
+    _, dial = refused_key(accept, "sk-one")
+    assert isinstance(dial, Dial)
+    assert ("authorization", "Bearer sk-two") in dial.headers
+    assert [name for name, _ in dial.headers].count("x-ccproxy-hop") == 1
+    _, reply, finished = refused_key(accept, "sk-two")
+    assert isinstance(reply, Reply)
+    assert isinstance(finished, Finished)
+    assert (reply.status, dict(reply.headers)["retry-after"]) == (503, "60")
+    assert b"Incorrect API key: ***" in reply.body
+    app.finished(finished.record)
+    for text in (str(finished.record), caplog.text):
+        assert "sk-" not in text
+        assert "#1" in text or "key=1" in text
+    assert "(after up/gpt-fast#1: 401, up/gpt-fast#2: 401)" in caplog.text
+    assert told(asked(app, LINES[protocol].format("")), REQUESTS[protocol]).status == 503
+
+
+def refused_key(accept: Accept | Reply, key: str) -> list[Action]:
+    """What a refusal that repeats the key leads to."""
+    assert isinstance(accept, Accept)
+    life = accept.life
+    life.upstream_head(401, [("content-type", "application/json")], 1.0)
+    life.upstream_bytes(f'{{"error":{{"message":"Incorrect API key: {key[:3]}'.encode(), 1.0)
+    life.upstream_bytes(f'{key[3:]}","code":"invalid_api_key"}}}}'.encode(), 1.0)
+    return life.upstream_eof(1.0)
+
+
+@pytest.mark.parametrize(("balance", "providers"), [("rotate", "up up anthropic"), ("failover", "up up up")])
+def test_a_groups_balance(balance: str, providers: str) -> None:
+    two = OPEN.replace('fast = "up/gpt-fast"', 'fast = ["up/gpt-fast", "anthropic/claude-fast"]')
+    app = App(
+        loads(
+            two.replace("[groups.default.models]", f'[groups.default]\nbalance = "{balance}"\n[groups.default.models]'), {}
+        )
+    )
+    hosts = sorted(dialled(app, "openai").endpoint.host.partition(".")[0] for _ in range(3))
+    assert sorted(hosts) == sorted(providers.replace("anthropic", "claude").split())
 
 
 def test_the_loop_marker_grows_and_finds_a_loop() -> None:
@@ -452,13 +492,24 @@ ENDS: list[tuple[dict[str, Any], str]] = [
         {"status": 502, "error": UpstreamError("it broke"), "ended": 1.0},
         "WARNING claude fast -> up/gpt: 502, 1.00 s: it broke",
     ),
+    (
+        {"status": 200, "key": 2, "attempts": [Attempt("up", "gpt", 1, 429, "slow"), Attempt("q", "m", 0, 500, "oh")]},
+        "INFO claude fast -> up/gpt#2: 200, 0.00 s (after up/gpt#1: 429, q/m: 500)",
+    ),
     ({"model": "", "provider": "", "upstream_model": "", "status": 400}, "INFO claude - -> -/-: 400, 0.00 s"),
 ]
 
 
 @pytest.mark.parametrize(("fields", "line"), ENDS)
 def test_one_line_for_each_exchange(fields: dict[str, Any], line: str, caplog: pytest.LogCaptureFixture) -> None:
-    assert logged(caplog, **fields) == [line]
+    assert logged(caplog, **fields)[0] == line
+
+
+def test_pairs_that_failed_have_a_line_each(caplog: pytest.LogCaptureFixture) -> None:
+    lines = logged(
+        caplog, attempts=[Attempt("up", "gpt", 1, 429, "slow\ndown"), Attempt("q", "m", 0, 500, "oh")], notes=["n"]
+    )
+    assert lines[1:] == ["WARNING   up/gpt#1 failed: slow\\ndown", "WARNING   q/m failed: oh", "INFO   n"]
 
 
 def test_notes_have_a_line_each(caplog: pytest.LogCaptureFixture) -> None:

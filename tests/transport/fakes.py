@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ccproxy.actions import Accept, Action, Dial, Endpoint, Reply
+from ccproxy.actions import Accept, Action, Dial, Endpoint, Headers, Reply
 from ccproxy.errors import CcproxyError, UpstreamError
-from ccproxy.exchange import Headers
 from ccproxy.transport.http1 import RequestHead
 from ccproxy.transport.seam import Limits, Peer
 from ccproxy.transport.serving import ClientConnection, House

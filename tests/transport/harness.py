@@ -20,9 +20,8 @@ from typing import Any, Protocol
 import h11
 import trustme
 
-from ccproxy.actions import Abort, Accept, Action, Commit, Dial, End, Endpoint, Finished, Release, Reply
+from ccproxy.actions import Abort, Accept, Action, Commit, Dial, End, Endpoint, Finished, Headers, Release, Reply
 from ccproxy.errors import CcproxyError
-from ccproxy.exchange import Headers
 from ccproxy.transport.http1 import RequestHead
 from ccproxy.transport.seam import Limits
 from ccproxy.transport.serving import House

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ccproxy.actions import Headers
 from ccproxy.errors import Broken, Malformed, RequestError, Unreachable, UpstreamError
-from ccproxy.exchange import Headers
 from ccproxy.transport.upstream import DRAIN_BYTES, DRAIN_SECONDS, JOIN_BYTES, REST_SECONDS, Errand
 from tests.tools import cuts
 from tests.transport.fakes import ENDPOINT, FakeWire, World, dial

@@ -175,7 +175,6 @@ class Encoder(base.Encoder):
         if not self._said:  # clients wait for a block that is no thought
             self._begin("text", _STARTS["text"])
             self._close()
-        self.totals = self.usage_so_far()
         delta = {"stop_reason": stop_reason_of(reason), "stop_sequence": stop_sequence}
         event = {"type": "message_delta", "delta": delta, "usage": write_usage(self.totals, self.context)}
         self.out += named_event(b"message_delta", jsontext.dumps(event))
@@ -233,10 +232,8 @@ class Encoder(base.Encoder):
 
     def _delta(self, text: str) -> None:
         out = self.out
-        words = jsontext.dumps(text)
-        self.said += len(words) - 2
         out += self._head
-        out += words
+        out += jsontext.dumps(text)
         out += b"}}\n\n"
 
     def _close(self, signature: str = "") -> None:

@@ -7,31 +7,25 @@ with `ping` anywhere and `error` in place of everything that would follow.
 - Decoder: everything up to `message_stop`; a stream without it is broken, since its client cannot know the end either.
   What some upstreams do all the same: a second message_start (ignored), message_delta twice or with null (what was said
   stands), usage in one of the two events only, a trailing `[DONE]`.
-- Tap: knows what is open, gives message_start the client's model name, and message_delta the usage that the SDKs demand of
-  it, estimated, where the upstream left it out.
+- Tap: knows what is open, and gives message_start the client's model name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import evolve
-
-from ccproxy import tokens
 from ccproxy.codec import jsontext
 from ccproxy.codec.sse import SSEReader, named_event
 from ccproxy.errors import Broken, CcproxyError, Malformed
 from ccproxy.model import JSON, Context
 from ccproxy.protocols import base
 from ccproxy.protocols.claude.answers import (
-    counts_output,
     finish_of,
     merge_usage,
     read_stream_error,
     read_usage,
     text_of,
     write_error,
-    write_usage,
 )
 from ccproxy.protocols.claude.blocks import Blocks
 from ccproxy.protocols.claude.encoder import PING
@@ -61,14 +55,13 @@ def read_event(payload: bytes) -> dict[str, JSON] | None:
 class Decoder(base.Decoder):
     """See `base.Decoder`."""
 
-    __slots__ = ("_blocks", "_counted", "_reader", "_sequence", "_started", "_stop", "_usage")
+    __slots__ = ("_blocks", "_reader", "_sequence", "_started", "_stop", "_usage")
 
     def __init__(self, context: Context, sink: Sink) -> None:
         super().__init__(context, sink)
         self._reader = SSEReader()
         self._blocks = Blocks(context, sink)
         self._usage: dict[str, JSON] = {}
-        self._counted = False  # the output, at its end: what message_start says of it was counted before it began
         self._stop: str | None = None
         self._sequence: str | None = None
         self._started = False
@@ -123,14 +116,11 @@ class Decoder(base.Decoder):
         if isinstance(delta, dict):
             self._stop = text_of(delta.get("stop_reason")) or self._stop
             self._sequence = text_of(delta.get("stop_sequence")) or self._sequence
-        self._counted = self._counted or counts_output(event.get("usage"))
         self._count(event.get("usage"))
 
     def _message_stop(self, event: dict[str, JSON], payload: bytes) -> None:
         self._blocks.end_all()
         self.done = True
-        if self._usage and not self._counted and self.context.count_input is not None:
-            self.sink.usage(evolve(read_usage(self._usage), output=0))
         self.sink.finish(finish_of(self._stop, self._blocks.calls > 0), self._sequence)
 
     def _error(self, event: dict[str, JSON], payload: bytes) -> None:
@@ -153,11 +143,6 @@ _EVENTS: dict[str, Callable[[Decoder, dict[str, JSON], bytes], None]] = {
 _INSIDE = frozenset({"content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop"})
 
 
-_DELTA = len(b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}')
-"""What stands around the words of a delta. In most streams nothing else is left to pass unseen; a ping counts for less than
-nothing, and not for much."""
-
-
 class Tap(base.Tap):
     """See `base.Tap`."""
 
@@ -175,10 +160,7 @@ class Tap(base.Tap):
     def look(self, payload: bytes) -> bytes | None:
         event = read_event(payload)
         act = _LOOKS.get(event["type"]) if event is not None and not self.done else None
-        if act is not None:
-            return act(self, event or {})
-        self.said += len(payload) - _DELTA
-        return None
+        return act(self, event or {}) if act is not None else None
 
     def eof(self) -> bytes:
         if not self.done:
@@ -217,15 +199,8 @@ class Tap(base.Tap):
         if isinstance(index, int):
             self._open.discard(index)
 
-    def _message_delta(self, event: dict[str, JSON]) -> bytes | None:
-        said = event.get("usage")
-        self._count(said)
-        if counts_output(said) or self.said <= 0 or self.context.count_input is None:
-            return None
-        known = evolve(self.usage, output=0) if self.usage is not None else None
-        self.usage = tokens.settled(known, self.said, self.context)
-        event["usage"] = {**(said if isinstance(said, dict) else {}), **write_usage(self.usage, self.context)}
-        return jsontext.dumps(event)
+    def _message_delta(self, event: dict[str, JSON]) -> None:
+        self._count(event.get("usage"))
 
     def _message_stop(self, event: dict[str, JSON]) -> None:
         self.done = True

@@ -179,9 +179,7 @@ class Encoder(base.Encoder):
 
     def text(self, text: str) -> None:
         if text:
-            words = jsontext.dumps(text)
-            self.said += len(words) - 2
-            self._put(b'{"text":' + words + self._sign() + b"}")
+            self._put(b'{"text":' + jsontext.dumps(text) + self._sign() + b"}")
 
     def refusal(self, text: str) -> None:
         self.text(text)
@@ -189,9 +187,7 @@ class Encoder(base.Encoder):
     def thinking(self, text: str) -> None:
         if text:
             self._thought.append(text)
-            words = jsontext.dumps(text)
-            self.said += len(words) - 2
-            self._put(b'{"text":' + words + b',"thought":true}')
+            self._put(b'{"text":' + jsontext.dumps(text) + b',"thought":true}')
 
     def signature(self, signature: str, origin: str) -> None:
         self._keep(wire_signature(signature, origin, "".join(self._thought)))
@@ -208,7 +204,6 @@ class Encoder(base.Encoder):
 
     def tool_arguments(self, key: int, text: str) -> None:
         self._calls[key].pieces.append(text)
-        self.said += len(text)
 
     def tool_end(self, key: int) -> None:
         self._calls[key].complete = True
@@ -239,7 +234,6 @@ class Encoder(base.Encoder):
         if facts := self._closing_facts():
             members += b"," + jsontext.dumps(facts)[1:-1]
         members += b"}]"
-        self.totals = self.usage_so_far()
         if self.totals is not None:
             members += b',"usageMetadata":' + jsontext.dumps(write_usage(self.totals))
         self._write(_CANDIDATE + last + members + self._tail_members)
@@ -326,14 +320,6 @@ def _arguments(call: ToolCall) -> bytes:
 # Same protocol
 
 
-def _length(chunk: dict[str, JSON]) -> int:
-    """How many characters the texts of a chunk have."""
-    contents = [one.get("content") for one in chunk.get("candidates") or () if isinstance(one, dict)]
-    parts = [content.get("parts") for content in contents if isinstance(content, dict)]
-    texts = [part.get("text") for some in parts if isinstance(some, list) for part in some if isinstance(part, dict)]
-    return sum(len(text) for text in texts if isinstance(text, str))
-
-
 class Tap(base.Tap):
     """See `base.Tap`. The stream has no blocks to close. `done` waits for the body's end, because chunks may follow the
     finish reason."""
@@ -362,9 +348,7 @@ class Tap(base.Tap):
             return None
         self._look_at_end(chunk, payload)
         self._counts = chunk.get("usageMetadata") or chunk.get("usage_metadata") or self._counts
-        if self._counts is None:  # hardly ever: every chunk counts
-            self.said += _length(chunk)
-        elif self._finished or self.usage is None:
+        if self._counts is not None and (self._finished or self.usage is None):
             self._read_usage()
         return None
 

@@ -144,17 +144,13 @@ class Encoder(base.Encoder):
         self._head = head + _HEADS.get(self.context.shape, _CHAT_HEAD)
 
     def text(self, text: str) -> None:
-        words = _encoded(text)
-        self.said += len(words) - 2
-        self.out += self._head + words + self._end
+        self.out += self._head + _encoded(text) + self._end
 
     def refusal(self, text: str) -> None:
         self.text(text)
 
     def thinking(self, text: str) -> None:
-        words = _encoded(text)
-        self.said += len(words) - 2
-        self.out += self._head + b'"","thinking":' + words + self._end
+        self.out += self._head + b'"","thinking":' + _encoded(text) + self._end
 
     def media(self, part: Media) -> None:
         self.text(media.stand_in(part, NAME).text)
@@ -164,7 +160,6 @@ class Encoder(base.Encoder):
 
     def tool_arguments(self, key: int, text: str) -> None:
         self._calls[key][1].append(text)
-        self.said += len(text)
 
     def tool_end(self, key: int) -> None:
         call, pieces = self._calls.pop(key)
@@ -186,7 +181,6 @@ class Encoder(base.Encoder):
         for call in self._unsure if reason != "length" else ():  # at the token limit they were cut off: not to be run
             self._put(call)
         self.done = True
-        self.totals = self.usage_so_far()
         self.out += _last_line(
             self.context, self._model, self._created_at, FINISH_OUT.get(reason, "stop"), usage_out(self.totals)
         )
@@ -212,13 +206,6 @@ def _arguments(call: ToolCall) -> bytes:
 # Looking
 
 
-def _length(document: Fields) -> int:
-    """How many characters a line says."""
-    message = document.get("message")
-    words = message.get("content") or message.get("thinking") if isinstance(message, dict) else document.get("response")
-    return len(words) if isinstance(words, str) else 0
-
-
 class Tap(base.Tap):
     __slots__ = ("_model",)
 
@@ -231,7 +218,6 @@ class Tap(base.Tap):
         if self._model is None:
             said = document.get("model")
             self._model = said if isinstance(said, str) else self.context.model
-        self.said += _length(document)
         if document.get("error"):
             self.failure = stream_error(document)
         elif document.get("done"):

@@ -121,24 +121,19 @@ class Encoder(base.Encoder):
 
     def text(self, text: str) -> None:
         out = self.out
-        words = jsontext.dumps(text)
-        self.said += len(words) - 2
         out += self._head
         out += self._lead
         out += b'"content":'
-        out += words
+        out += jsontext.dumps(text)
         out += self._tail
         self._lead = b""
         self._before = ""
 
     def refusal(self, text: str) -> None:
-        self.said += len(text)
         self._delta(b'"refusal":' + jsontext.dumps(text))
 
     def thinking(self, text: str) -> None:
-        words = jsontext.dumps(text)
-        self.said += len(words) - 2
-        self._delta(b'"reasoning_content":' + words)
+        self._delta(b'"reasoning_content":' + jsontext.dumps(text))
         self._before = _THOUGHT
 
     def signature(self, signature: str, origin: str) -> None:
@@ -175,11 +170,9 @@ class Encoder(base.Encoder):
             return
         call.silent = False
         out = self.out
-        words = jsontext.dumps(text)
-        self.said += len(words) - 2
         out += self._head
         out += call.head
-        out += words
+        out += jsontext.dumps(text)
         out += b"}}]"
         out += self._tail
 
@@ -215,7 +208,6 @@ class Encoder(base.Encoder):
             self._fields({"annotations": self._annotations})
         if self._lead or self._before == _THOUGHT:  # clients look for an answer behind the thoughts
             self._delta(b'"content":""')
-        self.totals = self.usage_so_far()
         word = FINISH_OUT[reason].encode()
         self.out += self._head + self._tail.replace(b'"finish_reason":null', b'"finish_reason":"%b"' % word, 1)
         if self.context.include_usage and self.totals is not None:
@@ -266,12 +258,11 @@ def _head(id: str, model: str, created: int) -> bytes:
 class _Choice:
     """What the Tap remembers of one choice."""
 
-    __slots__ = ("calls", "finished", "length", "said")
+    __slots__ = ("calls", "finished", "said")
 
     def __init__(self) -> None:
         self.calls: dict[JSON, list[str]] = {}  # index -> pieces of the arguments
         self.finished = False
-        self.length = 0  # characters of texts and thoughts
         self.said = False
 
     def look(self, choice: dict[str, JSON]) -> None:
@@ -281,9 +272,6 @@ class _Choice:
         if not isinstance(delta, dict):
             return
         self.said = self.said or any(delta[key] for key in delta if key != "role")
-        words = delta.get("content") or delta.get("reasoning_content") or delta.get("reasoning")
-        if type(words) is str:
-            self.length += len(words)
         entries = delta.get("tool_calls")
         for entry in entries if isinstance(entries, list) else ():
             function = entry.get("function") if isinstance(entry, dict) else None
@@ -323,11 +311,6 @@ class Tap(base.Tap):
         except jsontext.JSONError:
             raise Malformed("an event of the stream is no JSON") from None
         return None
-
-    def length(self) -> int:
-        choices = self._choices.values()
-        calls = sum(len(piece) for choice in choices for pieces in choice.calls.values() for piece in pieces)
-        return calls + sum(choice.length for choice in choices)
 
     def eof(self) -> bytes:
         if self.done or self.failure is not None:

@@ -1,0 +1,85 @@
+"""What an exchange is made with and what it leaves behind: the plan for each upstream, and the record for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import define, field, frozen
+
+from ccproxy.actions import Endpoint
+from ccproxy.errors import CcproxyError
+from ccproxy.model import Target, Usage
+from ccproxy.policy.keys import Choice, Pair
+from ccproxy.protocols.base import Headers, Protocol
+
+
+@frozen(kw_only=True)
+class Patience:
+    """Seconds. first_byte: from the dial to the answer's head. idle: between two pieces of an answer. keepalive: how long
+    a stream's client hears nothing before it is sent a sign of life. hold: how long the answer's head waits for a first
+    event."""
+
+    connect: float = 10.0
+    first_byte: float = 600.0
+    idle: float = 300.0
+    keepalive: float = 15.0
+    hold: float = 10.0
+
+
+@frozen(kw_only=True)
+class Plan:
+    """Which upstream serves a request. prefix: the base URL's path. headers: the provider's own and its credentials.
+    secrets: what no client and no log may see, not even in an error that repeats it. key: which of the provider's keys it
+    is, from 1; 0 where there is one or none."""
+
+    protocol: Protocol
+    target: Target
+    endpoint: Endpoint
+    prefix: str = ""
+    headers: Headers = field(factory=list, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    key: int = 0
+    patience: Patience = Patience()
+
+
+@frozen
+class Candidates:
+    """The (target, key) pairs that may serve a request, and the plan for each."""
+
+    choice: Choice
+    plan: Callable[[Pair], Plan]
+
+
+@frozen
+class Attempt:
+    """A pair that was asked in vain, for the log. key: as in a Plan."""
+
+    provider: str
+    model: str
+    key: int
+    status: int
+    message: str
+
+
+@define(kw_only=True)
+class Record:
+    """What the log says of one exchange. provider, upstream_model, key: of the pair that was asked last; attempts: those
+    before it, which failed. Times are the runtime's clock, None where it did not come to that."""
+
+    client: str
+    group: str = ""
+    model: str = ""
+    provider: str = ""
+    upstream_model: str = ""
+    key: int = 0
+    attempts: list[Attempt] = field(factory=list)
+    stream: bool = False
+    status: int = 0
+    usage: Usage | None = None
+    notes: list[str] = field(factory=list)
+    error: CcproxyError | None = None
+    began: float = 0.0
+    dialled: float | None = None
+    answered: float | None = None
+    ended: float = 0.0
+    cancelled: bool = False
