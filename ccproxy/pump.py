@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ccproxy.codec import jsontext, splice
+from ccproxy.codec.repeats import Repeats
 from ccproxy.errors import CcproxyError, Malformed, UpstreamError
 from ccproxy.model import JSON, Answer, Context, Usage
-from ccproxy.protocols.base import Chat, error_from_document
+from ccproxy.protocols.base import Chat, error_from_document, pass_by
 from ccproxy.stream import Collector, Sink, Stage
 
 LONGEST_ANSWER = 256 * 1024 * 1024
@@ -126,6 +127,8 @@ class Relay(Pump):
         self._make_reader = chat.reader
         self._reader = chat.reader()
         self._tap = chat.tap(context)
+        self._repeats = Repeats(self._tap.ends, self._tap.volatile)
+        self._again: Callable[[str], None] = pass_by
         self._record_end = chat.record_end
         self._held = bytearray()  # of a record that is not complete, or what leads to the first one
         self._begun = False
@@ -137,6 +140,23 @@ class Relay(Pump):
     def feed(self, data: bytes) -> bytes:
         if self.done:
             return b""
+        repeats = self._repeats
+        before = repeats.pending
+        texts = repeats.read(data)
+        if texts and self._again is not pass_by:
+            for text in texts:
+                self._again(text)
+        rest = repeats.rest
+        if not (before or rest or repeats.pending):
+            return data
+        whole = before + data
+        passed = whole[: len(whole) - len(rest) - len(repeats.pending)]
+        return passed + self._read(rest) if rest else passed
+
+    def _read(self, data: bytes) -> bytes:
+        """Shows every record to the tap. What ends the last one may be repeated, unless that began in earlier data."""
+        self._catch_up()
+        within = not self._held
         try:
             payloads = self._reader.feed(data)
         except UpstreamError as error:
@@ -145,16 +165,31 @@ class Relay(Pump):
             self._held += data
             return b""
         self._begun = True
-        return self._pass(payloads, self._complete(data))
+        passed = self._pass(payloads, self._complete(data))
+        single = None if self.done or self._held or not payloads else self._tap.single
+        if single is not None and (within or len(payloads) > 1):
+            text, self._again = single
+            self._repeats.offer(data, text)
+        elif payloads or self._held:
+            self._repeats.forget()
+        return passed
+
+    def _catch_up(self) -> None:
+        if tokens := self._repeats.tokens:
+            self._repeats.tokens = {}
+            self._tap.missed(tokens)
 
     def eof(self) -> bytes:
         if self.done:
             return b""
-        last = b""
+        last = self._read(pending) if (pending := self._repeats.flush()) else b""
+        self._catch_up()
+        if self.done:
+            return last
         try:
             payloads = self._reader.eof()
             if payloads:  # the last record came without its end
-                last = self._pass(payloads, bytes(self._held).rstrip() + self._record_end)
+                last += self._pass(payloads, bytes(self._held).rstrip() + self._record_end)
             if self.done:
                 return last
             if not self.failure:
@@ -165,6 +200,7 @@ class Relay(Pump):
         return last
 
     def fail(self, error: CcproxyError) -> bytes:
+        self._catch_up()
         last = b"" if self.done or self._tap.failure else self._tap.fail(error)
         self._settle()
         self.failure = self.failure or error

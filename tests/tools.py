@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,12 @@ RECORDINGS = os.environ.get("CCPROXY_RECORDINGS", "")
 
 
 def cuts(data: bytes, rounds: int = 5) -> Iterator[list[bytes]]:
-    """`data` whole, byte by byte, and cut at random places (the same ones in every run)."""
+    """`data` whole, byte by byte, record by record (a repeat is read otherwise than what a cut leaves of it), and cut at
+    random places (the same ones in every run)."""
     yield [data]
     yield [data[i : i + 1] for i in range(len(data))]
+    yield data.splitlines(keepends=True)
+    yield re.findall(rb".*?(?:\r?\n\r?\n|$)", data, re.DOTALL)
     for seed in range(rounds):
         chance = random.Random(seed)
         places = sorted(chance.sample(range(len(data) + 1), min(len(data), chance.randint(1, 40))))

@@ -8,6 +8,8 @@ from ccproxy.errors import Malformed
 LIMIT = 64 * 1024 * 1024
 """Bytes of one line; the same as for an SSE event."""
 
+LINE_ENDS = (b"\r\n", b"\n")
+
 
 class NDJSONReader:
     """See `ccproxy.codec` for the contract. Outcomes: payloads, need more (an empty list), Malformed."""

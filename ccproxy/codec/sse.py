@@ -17,6 +17,9 @@ from ccproxy.errors import Malformed
 LIMIT = 64 * 1024 * 1024
 """Bytes of one event. Image models send a whole picture in one; browsers have no limit, most gateways 1 to 64 MiB."""
 
+EVENT_ENDS = (b"\r\n\r\n", b"\n\n")
+"""How events end where nobody mixes line ends."""
+
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"

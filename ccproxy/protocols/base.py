@@ -15,6 +15,8 @@ from typing import Protocol as Shape
 from attrs import field, frozen
 
 from ccproxy.codec import jsontext
+from ccproxy.codec.repeats import Repeats
+from ccproxy.codec.sse import EVENT_ENDS
 from ccproxy.errors import CcproxyError, NotFound, UpstreamError
 from ccproxy.model import JSON, Answer, Context, EmbeddingAnswer, EmbeddingRequest, Request, Target, Usage
 from ccproxy.stream import Sink
@@ -79,6 +81,10 @@ class Reader(Shape):
     def eof(self) -> list[bytes]: ...
 
 
+Single = tuple[str, Callable[[str], None]]
+"""The one text that a record held, and what to do with that of each record which is the same but for its text."""
+
+
 class Decoder:
     """An upstream's stream into Sink calls. `done` is true once the protocol's own end has been seen or an error passed on;
     what comes later is ignored.
@@ -86,19 +92,71 @@ class Decoder:
     `feed` and `eof` raise `Malformed` for bytes that break the protocol, and nothing else. `eof` tells a clean end of the
     body: it makes up a missing end where DESIGN 5 says so and raises `Broken` otherwise. An error that the upstream reports
     within its stream goes to `sink.error`.
+
+    A protocol says what a record means (`_record`), which record held a single text (`_single`) and what a body's end means
+    (`_ended`). Records that repeat the one before but for that text are read by `codec.repeats`.
     """
 
-    __slots__ = ("context", "done", "sink")
+    __slots__ = ("_again", "_reader", "_repeats", "context", "done", "sink")
 
-    def __init__(self, context: Context, sink: Sink) -> None:
+    def __init__(self, context: Context, sink: Sink, reader: Reader, repeats: Repeats) -> None:
         self.context = context
         self.sink = sink
         self.done = False
+        self._reader = reader
+        self._repeats = repeats
+        self._again: Callable[[str], None] = sink.text
 
     def feed(self, data: bytes) -> None:
-        raise NotImplementedError
+        if self.done:
+            return
+        repeats = self._repeats
+        if texts := repeats.read(data):
+            again = self._again
+            for text in texts:
+                if text:
+                    again(text)
+        if repeats.rest:
+            self._read(repeats.rest)
 
     def eof(self) -> None:
+        if self.done:
+            return
+        if pending := self._repeats.flush():
+            self._read(pending)
+        if not self.done:
+            self._ended()
+
+    def _read(self, data: bytes) -> None:
+        """In full. What ends the last record may be repeated, unless that record began in earlier data."""
+        within = not self._reader.pending
+        payloads = self._reader.feed(data)
+        self._take(payloads)
+        if not payloads and not self._reader.pending:  # comments
+            return
+        single = self._single() if payloads and not (self.done or self._reader.pending) else None
+        if single is not None and (within or len(payloads) > 1):
+            text, self._again = single
+            self._repeats.offer(data, text)
+        else:
+            self._repeats.forget()
+
+    def _take(self, payloads: list[bytes]) -> None:
+        for payload in payloads:
+            if self.done:
+                return
+            self._record(payload)
+
+    def _record(self, payload: bytes) -> None:
+        """One record of the stream. Raises Malformed."""
+        raise NotImplementedError
+
+    def _single(self) -> Single | None:
+        """What the last record held, if that was one text and nothing else that another such record would change."""
+        raise NotImplementedError
+
+    def _ended(self) -> None:
+        """The body's clean end. Raises Malformed and Broken."""
         raise NotImplementedError
 
 
@@ -131,24 +189,36 @@ class Encoder(Sink):
         return b""
 
 
+def pass_by(text: str) -> None:
+    """For a Tap that has nothing to remember of a text."""
+
+
 class Tap:
     """Looks at a same-protocol stream beside its bytes: keeps usage, what is open, whether it ended, and how.
 
-    usage: the last counts. done: the protocol's own end was seen. failure: the upstream's own error, once seen.
+    usage: the last counts. done: the protocol's own end was seen. failure: the upstream's own error, once seen. single: see
+    `Single`, of the last record; records that repeat it are not shown. ends, volatile: what `codec.repeats` asks for.
     """
 
-    __slots__ = ("context", "done", "failure", "usage")
+    __slots__ = ("context", "done", "failure", "single", "usage")
+
+    ends: tuple[bytes, ...] = EVENT_ENDS
+    volatile: tuple[str, ...] = ()
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.usage: Usage | None = None
         self.done = False
         self.failure: UpstreamError | None = None
+        self.single: Single | None = None
 
     def look(self, payload: bytes) -> bytes | None:
         """One record's payload. Returns the payload that replaces it (not framed), or None to let its bytes pass.
-        Raises `Malformed` for what is no record of this protocol."""
+        Sets `single`. Raises `Malformed` for what is no record of this protocol."""
         raise NotImplementedError
+
+    def missed(self, tokens: Mapping[str, bytes]) -> None:
+        """The JSON of the volatile members of the last record that was not shown. Told before anything else is."""
 
     def eof(self) -> bytes:
         """A clean end of the body: bytes to add. Raises `Broken` where the stream must not end here."""

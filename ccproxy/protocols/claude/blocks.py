@@ -10,13 +10,14 @@ Three tables say by type how a block begins, goes on and ends. A type that stand
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from attrs import define, field
 
 from ccproxy.codec import jsontext
 from ccproxy.errors import Malformed
 from ccproxy.model import JSON, Context
-from ccproxy.protocols.base import client_tool_name, made_id
+from ccproxy.protocols.base import Single, client_tool_name, made_id
 from ccproxy.protocols.claude.requests_in import NAME, arguments_of, read_citation
 from ccproxy.stream import Sink
 
@@ -37,9 +38,9 @@ class _Open:
 
 
 class Blocks:
-    """`calls` counts the tool calls for the client. Raises Malformed."""
+    """`calls` counts the tool calls for the client; `single`: see `base.Single`, of the last delta. Raises Malformed."""
 
-    __slots__ = ("_ids", "_last", "_open", "_run", "calls", "context", "sink")
+    __slots__ = ("_ids", "_last", "_open", "_run", "calls", "context", "single", "sink")
 
     def __init__(self, context: Context, sink: Sink) -> None:
         self.context = context
@@ -49,6 +50,7 @@ class Blocks:
         self._open: dict[int, _Open] = {}
         self._last = 0  # the index of the block that began last
         self._run = 0  # characters of the text since anything else came
+        self.single: Single | None = None
 
     def __repr__(self) -> str:
         return f"<Blocks open={[block.kind for block in self._open.values()]} calls={self.calls}>"
@@ -72,9 +74,11 @@ class Blocks:
         if not isinstance(delta, dict) or type(kind := delta.get("type")) is not str:
             raise Malformed("the upstream sent a delta without a type")
         if kind == "text_delta":
-            self._text(delta.get("text"))
+            self._text(text := delta.get("text"))
+            self.single = (text, self._more_text) if text else None
         elif kind == "thinking_delta":
-            self._thinking(delta.get("thinking"))
+            self._thinking(text := delta.get("thinking"))
+            self.single = (text, self.sink.thinking) if text else None
         else:
             _DELTAS.get(kind, _add_unknown)(self, self._at(event), delta)
 
@@ -100,6 +104,10 @@ class Blocks:
         if text:
             self._run += len(_string(text))
             self.sink.text(text)
+
+    def _more_text(self, text: str) -> None:
+        self._run += len(text)
+        self.sink.text(text)
 
     def _thinking(self, text: JSON) -> None:
         if text:
@@ -149,9 +157,14 @@ def _begin_opaque(blocks: Blocks, block: _Open) -> None:
 def _add_input(blocks: Blocks, block: _Open, delta: dict[str, JSON]) -> None:
     piece = _string(delta.get("partial_json") or "")
     if piece:
-        block.pieces.append(piece)
-        if block.kind == "tool_use":
-            blocks.sink.tool_arguments(block.key, piece)
+        _more_input(blocks, block, piece)
+        blocks.single = piece, partial(_more_input, blocks, block)
+
+
+def _more_input(blocks: Blocks, block: _Open, piece: str) -> None:
+    block.pieces.append(piece)
+    if block.kind == "tool_use":
+        blocks.sink.tool_arguments(block.key, piece)
 
 
 def _add_signature(blocks: Blocks, block: _Open, delta: dict[str, JSON]) -> None:

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ccproxy.codec import jsontext
-from ccproxy.codec.sse import SSEReader, named_event
+from ccproxy.codec.repeats import Repeats
+from ccproxy.codec.sse import EVENT_ENDS, SSEReader, named_event
 from ccproxy.errors import Broken, CcproxyError, Malformed
 from ccproxy.model import JSON, Context
 from ccproxy.protocols import base
@@ -55,11 +56,10 @@ def read_event(payload: bytes) -> dict[str, JSON] | None:
 class Decoder(base.Decoder):
     """See `base.Decoder`."""
 
-    __slots__ = ("_blocks", "_reader", "_sequence", "_started", "_stop", "_usage")
+    __slots__ = ("_blocks", "_sequence", "_started", "_stop", "_usage")
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink)
-        self._reader = SSEReader()
+        super().__init__(context, sink, SSEReader(), Repeats(EVENT_ENDS))
         self._blocks = Blocks(context, sink)
         self._usage: dict[str, JSON] = {}
         self._stop: str | None = None
@@ -69,20 +69,16 @@ class Decoder(base.Decoder):
     def __repr__(self) -> str:
         return f"<Decoder started={self._started} done={self.done} {self._blocks!r}>"
 
-    def feed(self, data: bytes) -> None:
-        for payload in self._reader.feed(data):
-            if self.done:
-                return
-            self._record(payload)
-
-    def eof(self) -> None:
-        for payload in self._reader.eof():
-            if not self.done:
-                self._record(payload)
+    def _ended(self) -> None:
+        self._take(self._reader.eof())
         if not self.done:
             raise Broken(CUT if self._started else EMPTY)
 
+    def _single(self) -> base.Single | None:
+        return self._blocks.single
+
     def _record(self, payload: bytes) -> None:
+        self._blocks.single = None
         event = read_event(payload)
         if event is None:
             return
@@ -158,6 +154,7 @@ class Tap(base.Tap):
         return f"<Tap open={sorted(self._open)} done={self.done}>"
 
     def look(self, payload: bytes) -> bytes | None:
+        self.single = None
         event = read_event(payload)
         act = _LOOKS.get(event["type"]) if event is not None and not self.done else None
         return act(self, event or {}) if act is not None else None
@@ -194,6 +191,12 @@ class Tap(base.Tap):
         if isinstance(index, int) and not (isinstance(block, dict) and block.get("type") == "tool_use"):
             self._open.add(index)
 
+    def _block_delta(self, event: dict[str, JSON]) -> None:
+        delta = event.get("delta")
+        texts = [delta.get(key) for key in ("text", "thinking", "partial_json")] if isinstance(delta, dict) else []
+        text = next((one for one in texts if isinstance(one, str)), None)
+        self.single = None if text is None else (text, base.pass_by)
+
     def _block_stop(self, event: dict[str, JSON]) -> None:
         index = event.get("index")
         if isinstance(index, int):
@@ -217,6 +220,7 @@ class Tap(base.Tap):
 _LOOKS: dict[str, Callable[[Tap, dict[str, JSON]], bytes | None]] = {
     "message_start": Tap._message_start,
     "content_block_start": Tap._block_start,
+    "content_block_delta": Tap._block_delta,
     "content_block_stop": Tap._block_stop,
     "message_delta": Tap._message_delta,
     "message_stop": Tap._message_stop,

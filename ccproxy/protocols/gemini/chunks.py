@@ -8,13 +8,14 @@ the end is held back, because usage may come later.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ccproxy.codec import jsontext
 from ccproxy.errors import Broken, Malformed, UpstreamError
 from ccproxy.media import part_for
 from ccproxy.model import JSON, Citation, Context, Finish, Media, Usage
-from ccproxy.protocols.base import client_tool_name, error_from_document, made_id
+from ccproxy.protocols.base import Single, client_tool_name, error_from_document, made_id
 from ccproxy.protocols.gemini.grounding import FACTS, citations_of
 from ccproxy.protocols.gemini.partial import Arguments
 from ccproxy.protocols.gemini.terms import FAILURES, FINISHES, error_status, read_usage
@@ -36,7 +37,7 @@ class _OpenCall:
 
 class ChunkReader:
     """Takes the chunks of one answer and makes its calls. `ended` is true after `finish` or `error`; what comes later is
-    ignored. Raises Malformed."""
+    ignored. `single`: see `base.Single`, of the last chunk. Raises Malformed."""
 
     __slots__ = (
         "_call",
@@ -51,6 +52,7 @@ class ChunkReader:
         "_told",
         "_usage",
         "ended",
+        "single",
     )
 
     def __init__(self, context: Context, sink: Sink) -> None:
@@ -66,12 +68,14 @@ class ChunkReader:
         self._facts: dict[str, JSON] = {}  # of the candidate, such as groundingMetadata
         self._texts: list[str] = []  # the visible text, for citations, which count bytes of it
         self.ended = False
+        self.single: Single | None = None
 
     def __repr__(self) -> str:
         return f"<ChunkReader calls={self._calls} reason={self._reason!r} ended={self.ended}>"
 
     def take(self, chunk: JSON) -> None:
         """One decoded document, or a list of one, as errors come."""
+        self.single = None
         if type(chunk) is list and len(chunk) == 1:
             chunk = chunk[0]
         if type(chunk) is not dict:
@@ -84,11 +88,14 @@ class ChunkReader:
         candidates = chunk.get("candidates")
         if candidates:
             self._take_candidates(candidates)
-        usage = chunk.get("usageMetadata") or chunk.get("usage_metadata")
-        if usage:
-            self._take_usage(usage)
+        self.count(chunk.get("usageMetadata") or chunk.get("usage_metadata"))
         if "promptFeedback" in chunk or "prompt_feedback" in chunk:
             self._take_feedback(either(chunk, "promptFeedback"))
+
+    def count(self, usage: JSON) -> None:
+        """A chunk's usageMetadata, if it has one."""
+        if usage:
+            self._take_usage(usage)
 
     def end(self) -> None:
         """The body ended cleanly. Raises Broken where the answer cannot end here."""
@@ -136,6 +143,7 @@ class ChunkReader:
     def _take_rest(self, candidate: dict[str, JSON]) -> None:
         reason = either(candidate, "finishReason")
         if reason:
+            self.single = None
             self._reason = _string(reason).upper()
         for key in FACTS:
             fact = either(candidate, key)
@@ -156,6 +164,7 @@ class ChunkReader:
                 self._take_other(part)
             elif type(text) is str:
                 self._take_text(part, text)
+                self.single = (text, self._again(part)) if text and len(parts) == 1 else None
             else:
                 raise Malformed("the text of a part is no string")
 
@@ -172,6 +181,13 @@ class ChunkReader:
                 self._sink.text(text)
         if signature and thought:
             self._sink.signature(_string(signature), NAME)
+
+    def _again(self, part: dict[str, JSON]) -> Callable[[str], None]:
+        return self._sink.thinking if part.get("thought") else self._more_text
+
+    def _more_text(self, text: str) -> None:
+        self._texts.append(text)
+        self._sink.text(text)
 
     def _take_other(self, part: dict[str, JSON]) -> None:
         call = either(part, "functionCall")

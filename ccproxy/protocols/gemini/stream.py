@@ -17,11 +17,13 @@ are empty lines; an error is an event with `error` as its first key.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 
 from ccproxy.codec import jsontext
 from ccproxy.codec.jsonarray import JSONArrayReader
-from ccproxy.codec.sse import SSEReader
+from ccproxy.codec.repeats import Repeats
+from ccproxy.codec.sse import EVENT_ENDS, SSEReader
 from ccproxy.errors import Broken, CcproxyError, Malformed
 from ccproxy.model import JSON, Citation, Context, Finish, Media, ToolCall, Usage, arguments_object, is_whole
 from ccproxy.protocols import base
@@ -35,6 +37,9 @@ from ccproxy.stream import Sink
 ARRAY = "array"
 SSE = "sse"
 """The shapes of `Context.shape`."""
+
+VOLATILE = ("usageMetadata",)
+"""Running totals, which differ from chunk to chunk; the last ones count."""
 
 _CANDIDATE = b'{"candidates":[{"content":{"parts":['
 _EVENT, _EVENT_END = b"data: ", b"\r\n\r\n"
@@ -62,29 +67,24 @@ def _load(payload: bytes) -> JSON:
 class Decoder(base.Decoder):
     """See `base.Decoder`. `finish` waits for the end of the body, because usage may follow the finish reason."""
 
-    __slots__ = ("_chunks", "_reader")
+    __slots__ = ("_begun", "_chunks")
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink)
+        super().__init__(context, sink, SSEReader(), Repeats(EVENT_ENDS, VOLATILE))
         self._chunks = ChunkReader(context, sink)
-        self._reader: base.Reader | None = None
+        self._begun = False
 
     def __repr__(self) -> str:
         return f"<Decoder {self._reader!r} {self._chunks!r}>"
 
     def feed(self, data: bytes) -> None:
-        if self.done:
-            return
-        if self._reader is None:
+        if not self._begun:
             data = self._begin(data)
-            if self._reader is None:
-                return
-        self._take(self._reader.feed(data))
+        super().feed(data)
 
-    def eof(self) -> None:
-        if self.done:
-            return
-        if self._reader is not None:
+    def _ended(self) -> None:
+        self._catch_up()
+        if self._begun:
             self._take(self._last())
         self._chunks.end()
         self.done = True
@@ -92,15 +92,15 @@ class Decoder(base.Decoder):
     def _begin(self, data: bytes) -> bytes:
         """Picks the reader by the first byte that is no blank; returns what it is to be fed."""
         text = data.lstrip(_BLANK)
-        if not text:
-            return b""
-        self._reader = JSONArrayReader() if text[:1] == b"[" else SSEReader()
+        if text:
+            self._begun = True
+        if text[:1] == b"[":
+            self._reader = JSONArrayReader()
         return text
 
     def _last(self) -> list[bytes]:
         """What the end of the body completes. An array without its end is a cut stream, unless the model had ended; bytes
         behind its end are an error however late they came."""
-        assert self._reader is not None
         self._reader.feed(b"")
         try:
             return self._reader.eof()
@@ -109,12 +109,23 @@ class Decoder(base.Decoder):
                 return []
             raise Broken(error.message) from None
 
-    def _take(self, payloads: list[bytes]) -> None:
-        for payload in payloads:
-            self._chunks.take(_load(payload))
-            if self._chunks.ended:
-                self.done = True
-                return
+    def _read(self, data: bytes) -> None:
+        self._catch_up()
+        super()._read(data)
+
+    def _catch_up(self) -> None:
+        """The counts of the chunks that were repeats."""
+        if tokens := self._repeats.tokens:
+            self._repeats.tokens = {}
+            for counts in tokens.values():
+                self._chunks.count(jsontext.loads(counts))
+
+    def _record(self, payload: bytes) -> None:
+        self._chunks.take(_load(payload))
+        self.done = self._chunks.ended
+
+    def _single(self) -> base.Single | None:
+        return self._chunks.single
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -326,6 +337,8 @@ class Tap(base.Tap):
 
     __slots__ = ("_calling", "_counts", "_empty", "_finished")
 
+    volatile = VOLATILE
+
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._empty = True
@@ -337,6 +350,7 @@ class Tap(base.Tap):
         return f"<Tap finished={self._finished} failure={self.failure!r}>"
 
     def look(self, payload: bytes) -> bytes | None:
+        self.single = None
         chunk = _load(payload)
         if isinstance(chunk, list) and len(chunk) == 1:
             chunk = chunk[0]
@@ -350,7 +364,12 @@ class Tap(base.Tap):
         self._counts = chunk.get("usageMetadata") or chunk.get("usage_metadata") or self._counts
         if self._counts is not None and (self._finished or self.usage is None):
             self._read_usage()
+        self.single = None if self._finished else _only_text(chunk)
         return None
+
+    def missed(self, tokens: Mapping[str, bytes]) -> None:
+        for counts in tokens.values():
+            self._counts = jsontext.loads(counts) or self._counts
 
     def eof(self) -> bytes:
         if self._empty:
@@ -391,3 +410,14 @@ class Tap(base.Tap):
             self._finished = True
         if b"unctionCall" in payload or b"unction_call" in payload:
             self._calling = b"willContinue" in payload or b"will_continue" in payload
+
+
+def _only_text(chunk: dict[str, JSON]) -> base.Single | None:
+    """The text of a chunk of one candidate and one part, which is nothing else."""
+    candidates = chunk.get("candidates")
+    candidate = candidates[0] if isinstance(candidates, list) and len(candidates) == 1 else None
+    content = candidate.get("content") if isinstance(candidate, dict) else None
+    parts = content.get("parts") if isinstance(content, dict) else None
+    part = parts[0] if isinstance(parts, list) and len(parts) == 1 else None
+    text = part.get("text") if isinstance(part, dict) else None
+    return (text, base.pass_by) if isinstance(text, str) else None

@@ -30,7 +30,7 @@ from ccproxy.model import (
     arguments_object,
     parts_to_run,
 )
-from ccproxy.protocols.base import ModelInfo, client_tool_name, error_from_document, made_id
+from ccproxy.protocols.base import ModelInfo, Single, client_tool_name, error_from_document, made_id
 from ccproxy.protocols.ollama.requests_in import GENERATE, NAME
 from ccproxy.stream import Sink
 
@@ -104,9 +104,10 @@ def _count(document: Fields, key: str) -> int:
 
 
 class LineReader:
-    """What the lines of one answer say, as Sink calls: thinking, text, calls (each whole), and the end."""
+    """What the lines of one answer say, as Sink calls: thinking, text, calls (each whole), and the end. `single`: see
+    `base.Single`, of the last line."""
 
-    __slots__ = ("_context", "_ids", "_sink", "calls", "started")
+    __slots__ = ("_context", "_ids", "_sink", "calls", "single", "started")
 
     def __init__(self, context: Context, sink: Sink) -> None:
         self._context = context
@@ -114,6 +115,7 @@ class LineReader:
         self._ids: set[str] = set()
         self.calls = 0
         self.started = False
+        self.single: Single | None = None
 
     def read(self, document: Fields) -> bool:
         """One line. True when it was the last. Raises Malformed for what is no line of an answer."""
@@ -127,14 +129,21 @@ class LineReader:
             sink.thinking(_text(thought, "thinking"))
         if text := message.get("content"):
             sink.text(_text(text, "content"))
-        if images := message.get("images"):
+        images, calls = message.get("images"), message.get("tool_calls")
+        if images:
             self._media(images)
-        if calls := message.get("tool_calls"):
+        if calls:
             self._tool_calls(calls)
         if not document.get("done"):
+            self.single = None if images or calls or (text and thought) else self._single_of(text, thought)
             return False
         self.end(document)
         return True
+
+    def _single_of(self, text: Any, thought: Any) -> Single | None:
+        if text:
+            return text, self._sink.text
+        return (thought, self._sink.thinking) if thought else None
 
     def end(self, document: Fields) -> None:
         """The end, as the last line says it; of an empty one, as what came before says it."""

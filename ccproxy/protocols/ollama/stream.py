@@ -11,7 +11,8 @@ import contextlib
 
 from ccproxy import media
 from ccproxy.codec import jsontext
-from ccproxy.codec.ndjson import NDJSONReader
+from ccproxy.codec.ndjson import LINE_ENDS, NDJSONReader
+from ccproxy.codec.repeats import Repeats
 from ccproxy.errors import Broken, CcproxyError, Malformed
 from ccproxy.model import Context, Finish, Media, ToolCall, Usage, arguments_object, is_whole
 from ccproxy.protocols import base
@@ -31,6 +32,9 @@ from ccproxy.stream import Sink
 
 STREAM_TYPE = "application/x-ndjson"
 
+VOLATILE = ("created_at",)
+"""What differs from line to line and changes nothing."""
+
 _EMPTY = "the upstream's stream was empty"
 
 
@@ -46,23 +50,15 @@ def _document(payload: bytes) -> Fields:
 
 
 class Decoder(base.Decoder):
-    __slots__ = ("_lines", "_reader")
+    __slots__ = ("_lines",)
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink)
-        self._reader = NDJSONReader()
+        super().__init__(context, sink, NDJSONReader(), Repeats(LINE_ENDS, VOLATILE))
         self._lines = LineReader(context, sink)
 
-    def feed(self, data: bytes) -> None:
-        for payload in self._reader.feed(data):
-            if self.done:
-                return
-            self._line(payload)
-
-    def eof(self) -> None:
+    def _ended(self) -> None:
         for payload in self._reader.eof():
-            if not self.done:
-                self._last_line(payload)
+            self._last_line(payload)
         if self.done:
             return
         if not self._lines.started:
@@ -70,7 +66,10 @@ class Decoder(base.Decoder):
         self.done = True
         self._lines.end({})
 
-    def _line(self, payload: bytes) -> None:
+    def _single(self) -> base.Single | None:
+        return self._lines.single
+
+    def _record(self, payload: bytes) -> None:
         document = _document(payload)
         if document.get("error"):
             self.done = True
@@ -84,7 +83,7 @@ class Decoder(base.Decoder):
             jsontext.loads(payload)
         except jsontext.JSONError:
             raise Broken("the upstream's stream stopped in the middle of a line") from None
-        self._line(payload)
+        self._record(payload)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -209,6 +208,9 @@ def _arguments(call: ToolCall) -> bytes:
 class Tap(base.Tap):
     __slots__ = ("_model",)
 
+    ends = LINE_ENDS
+    volatile = VOLATILE
+
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._model: str | None = None
@@ -223,7 +225,14 @@ class Tap(base.Tap):
         elif document.get("done"):
             self.done = True
             self.usage = usage_in(document)
+        self.single = self._single_of(document) if not (self.done or self.failure) else None
         return None
+
+    def _single_of(self, document: Fields) -> base.Single | None:
+        message = document.get("message")
+        texts = [message.get(key) for key in ("content", "thinking")] if isinstance(message, dict) else []
+        text = next((text for text in texts if isinstance(text, str) and text), None)
+        return None if text is None else (text, base.pass_by)
 
     def eof(self) -> bytes:
         if self.done or self.failure:

@@ -18,11 +18,12 @@ name, the later ones index and arguments. Seen in the wild, and read here:
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from ccproxy.codec import jsontext
 from ccproxy.errors import Malformed
 from ccproxy.model import JSON, Context
-from ccproxy.protocols.base import client_tool_name, made_id
+from ccproxy.protocols.base import Single, client_tool_name, made_id
 from ccproxy.protocols.openai.terms import EXTRA, NAME
 from ccproxy.stream import Sink
 
@@ -162,10 +163,11 @@ class _Call:
 class Calls:
     """All calls of one answer, in the order of their appearance."""
 
-    __slots__ = ("_by_id", "_by_index", "_calls", "_context", "_ids", "_ripe", "_sink", "open")
+    __slots__ = ("_by_id", "_by_index", "_calls", "_context", "_ids", "_ripe", "_sink", "open", "single")
 
     def __init__(self, context: Context, sink: Sink) -> None:
         self.open = 0  # calls that have started and not ended
+        self.single: Single | None = None  # see `base.Single`, of the last piece
         self._context = context
         self._sink = sink
         self._calls: list[_Call] = []
@@ -183,6 +185,7 @@ class Calls:
 
     def piece(self, entry: JSON) -> None:
         """One entry of `tool_calls`. Raises Malformed."""
+        self.single = None
         if not isinstance(entry, dict):
             raise Malformed("an entry of tool_calls is no object")
         custom = entry.get("type") == "custom" or ("custom" in entry and "function" not in entry)
@@ -271,6 +274,12 @@ class Calls:
             raise Malformed("the arguments of a tool call are no text")
         if arguments:
             self._pass(call, call.news(arguments))
+            if not name:  # a name may begin the next call
+                self.single = arguments, partial(self._more, call)
+
+    def _more(self, call: _Call, arguments: str) -> None:
+        """Another piece of the call that the last piece belonged to."""
+        self._pass(call, call.news(arguments))
 
     def _start(self, call: _Call, extra: JSON) -> None:
         call.started = True

@@ -22,6 +22,7 @@ from ccproxy import media
 from ccproxy.codec import jsontext
 from ccproxy.errors import Broken, Malformed, UpstreamError
 from ccproxy.model import JSON, Audio, Citation, Context, Image
+from ccproxy.protocols.base import Single
 from ccproxy.protocols.openai.calls import Calls
 from ccproxy.protocols.openai.terms import (
     DETAILS,
@@ -44,7 +45,7 @@ _WORDS = ("text", "summary", "thinking", "content")
 
 class AnswerReader:
     """Reads one answer. `chunk` takes each document, `end` is the protocol's own end, `cut` a clean end of the bytes
-    without it. `done`: finish or error has been passed on."""
+    without it. `done`: finish or error has been passed on. `single`: see `base.Single`, of the last chunk."""
 
     __slots__ = (
         "_audio",
@@ -60,6 +61,7 @@ class AnswerReader:
         "_thinking",
         "_with_deltas",
         "done",
+        "single",
     )
 
     def __init__(self, context: Context, sink: Sink) -> None:
@@ -76,12 +78,14 @@ class AnswerReader:
         self._refused = False
         self._with_deltas = False
         self.done = False
+        self.single: Single | None = None
 
     def __repr__(self) -> str:
         return f"<AnswerReader started={self._started} finish={self._finish!r} done={self.done} {self._calls!r}>"
 
     def chunk(self, document: JSON) -> None:
         """One chunk, or a whole answer. Raises Malformed, and JSONError for what nests too deep to be written again."""
+        self.single = None
         if self.done:
             return
         if not isinstance(document, dict):
@@ -164,6 +168,7 @@ class AnswerReader:
             self._delta(delta)
         finish = choice.get("finish_reason")
         if finish:
+            self.single = None
             self._end_of_choice(choice, finish)
         if has_counts(usage := choice.get("usage")):  # Moonshot
             self._counts = usage
@@ -183,11 +188,23 @@ class AnswerReader:
         if len(delta) == 1 and type(content) is str:  # nearly every chunk
             if content:
                 self._text(content)
+                self.single = content, self._sink.text
             return
         self._thoughts(delta)
+        said = [key for key, _ in _MEMBERS if delta.get(key)]
         for key, read in _MEMBERS:
-            if value := delta.get(key):
-                read(self, value)
+            if key in said:
+                read(self, delta[key])
+        self.single = self._single_of(delta, said)
+
+    def _single_of(self, delta: dict[str, JSON], said: list[str]) -> Single | None:
+        """What a delta held, if it was a text, a thought, or a piece of one call's arguments."""
+        thoughts = {words_of(value) for key in (*_THOUGHTS, DETAILS) if (value := delta.get(key))}
+        if said == ["content"] and not thoughts and isinstance(text := delta["content"], str):
+            return text, self._sink.text
+        if not said and len(thoughts) == 1 and self._thinking:
+            return thoughts.pop(), self._sink.thinking
+        return self._calls.single if said == ["tool_calls"] and not thoughts else None
 
     # -- words
 
@@ -324,6 +341,8 @@ class AnswerReader:
         self._said = True
         for entry in entries:
             self._calls.piece(entry)
+        if len(entries) != 1:
+            self._calls.single = None
 
     def _function_call(self, body: JSON) -> None:
         self._thinking = False

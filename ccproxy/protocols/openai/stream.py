@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from ccproxy import media
 from ccproxy.codec import jsontext
-from ccproxy.codec.sse import SSEReader, event
+from ccproxy.codec.repeats import Repeats
+from ccproxy.codec.sse import EVENT_ENDS, SSEReader, event
 from ccproxy.errors import Broken, CcproxyError, Malformed, UpstreamError
 from ccproxy.model import JSON, Audio, Citation, Context, Finish, Image, Media, Usage, seal
 from ccproxy.protocols import base
@@ -38,46 +39,44 @@ from ccproxy.protocols.openai.terms import (
 from ccproxy.stream import Sink
 
 _DONE = b"[DONE]"
+
+VOLATILE = ("id", "created", "obfuscation")
+"""Members that differ from chunk to chunk and change nothing: padding (API reference,
+`stream_options.include_obfuscation`), and the id and the time with servers that make them anew each time."""
+
 _END = event(_DONE)
 
 
 class Decoder(base.Decoder):
     """See `base.Decoder`."""
 
-    __slots__ = ("_answer", "_reader")
+    __slots__ = ("_answer",)
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink)
-        self._reader = SSEReader()
+        super().__init__(context, sink, SSEReader(), Repeats(EVENT_ENDS, VOLATILE))
         self._answer = AnswerReader(context, sink)
 
     def __repr__(self) -> str:
         return f"<Decoder {self._answer!r}>"
 
-    def feed(self, data: bytes) -> None:
-        if not self.done:
-            self._take(self._reader.feed(data))
-
-    def eof(self) -> None:
-        if self.done:
-            return
-        self._take(self._reader.eof())
-        self._answer.cut()
-        self.done = True
-
-    def _take(self, payloads: list[bytes]) -> None:
+    def _record(self, payload: bytes) -> None:
         answer = self._answer
         try:
-            for payload in payloads:
-                if answer.done:  # what comes later is not even looked at
-                    break
-                if payload == _DONE:
-                    answer.end()
-                else:
-                    answer.chunk(jsontext.loads(payload))
+            if payload == _DONE:
+                answer.end()
+            else:
+                answer.chunk(jsontext.loads(payload))
         except jsontext.JSONError:
             raise Malformed("an event of the stream is no JSON") from None
         self.done = answer.done
+
+    def _single(self) -> base.Single | None:
+        return self._answer.single
+
+    def _ended(self) -> None:
+        self._take(self._reader.eof())
+        self._answer.cut()
+        self.done = True
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -256,16 +255,18 @@ def _head(id: str, model: str, created: int) -> bytes:
 
 
 class _Choice:
-    """What the Tap remembers of one choice."""
+    """What the Tap remembers of one choice. single: see `base.Single`, of its last delta."""
 
-    __slots__ = ("calls", "finished", "said")
+    __slots__ = ("calls", "finished", "said", "single")
 
     def __init__(self) -> None:
         self.calls: dict[JSON, list[str]] = {}  # index -> pieces of the arguments
         self.finished = False
         self.said = False
+        self.single: base.Single | None = None
 
     def look(self, choice: dict[str, JSON]) -> None:
+        self.single = None
         if choice.get("finish_reason"):
             self.finished = True
         delta = choice.get("delta")
@@ -273,21 +274,32 @@ class _Choice:
             return
         self.said = self.said or any(delta[key] for key in delta if key != "role")
         entries = delta.get("tool_calls")
-        for entry in entries if isinstance(entries, list) else ():
+        entries = entries if isinstance(entries, list) else []
+        if not entries:
+            self.single = _only_text(delta)
+        for entry in entries:
             function = entry.get("function") if isinstance(entry, dict) else None
             arguments = function.get("arguments") if isinstance(function, dict) else None
             pieces = self.calls.setdefault(jsontext.dumps(entry.get("index")), []) if isinstance(entry, dict) else []
             if isinstance(arguments, str):
                 pieces.append(arguments)
+                self.single = (arguments, pieces.append) if len(entries) == 1 else None
 
     def complete(self) -> bool:
         return self.said and all(is_complete("".join(pieces)) for pieces in self.calls.values())
+
+
+def _only_text(delta: dict[str, JSON]) -> base.Single | None:
+    texts = [text for key, text in delta.items() if key != "role" and isinstance(text, str) and text]
+    return (texts[0], base.pass_by) if texts else None
 
 
 class Tap(base.Tap):
     """See `base.Tap`. All choices are followed; the model's name stands in every chunk and is left alone."""
 
     __slots__ = ("_choices", "_last")
+
+    volatile = VOLATILE
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -297,6 +309,7 @@ class Tap(base.Tap):
     def look(self, payload: bytes) -> bytes | None:
         """[DONE] is preceded by the finish that the upstream forgot, as two events in one; a stream of [DONE] alone becomes
         an error. Nothing counts after it."""
+        self.single = None
         if self.done:
             return None
         if payload == _DONE:
@@ -339,10 +352,13 @@ class Tap(base.Tap):
         if counts is not None:
             self.usage = usage_in(counts)
         choices = document.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
+        choices = choices if isinstance(choices, list) else []
+        for choice in choices:
             if isinstance(choice, dict):
                 index = choice.get("index")
-                self._choices.setdefault(index if isinstance(index, int) else 0, _Choice()).look(choice)
+                known = self._choices.setdefault(index if isinstance(index, int) else 0, _Choice())
+                known.look(choice)
+                self.single = known.single if len(choices) == 1 and not known.finished else None
                 self._last = document
 
     def _missing_finish(self) -> bytes:

@@ -20,8 +20,10 @@ else the event belongs to the last open item of its kind.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ccproxy.codec import sse
+from ccproxy.codec.repeats import Repeats
 from ccproxy.errors import Broken, Malformed, UpstreamError
 from ccproxy.media import sniff
 from ccproxy.model import JSON, Context, Extras, Finish, Image
@@ -30,6 +32,7 @@ from ccproxy.protocols.base import client_tool_name, made_id
 from ccproxy.protocols.responses.terms import INCOMPLETE, NAME, read_error, read_usage
 from ccproxy.protocols.responses.wire import (
     TERMINAL,
+    VOLATILE,
     WRAPPERS,
     Event,
     SeenCall,
@@ -49,11 +52,11 @@ from ccproxy.stream import Sink
 class Decoder(base.Decoder):
     """See `ccproxy.protocols.base`. `_thought` tells which part the thinking belongs to that is open, None for none."""
 
-    __slots__ = ("_calls", "_current", "_ids", "_items", "_keys", "_reader", "_refused", "_seen", "_started", "_thought")
+    __slots__ = ("_calls", "_current", "_ids", "_items", "_keys", "_refused", "_seen", "_started", "_thought", "single")
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink)
-        self._reader = sse.SSEReader()
+        super().__init__(context, sink, sse.SSEReader(), Repeats(sse.EVENT_ENDS, VOLATILE))
+        self.single: base.Single | None = None
         self._started = self._seen = self._refused = False
         self._items: dict[str | int, SeenItem] = {}
         self._current: dict[str, SeenItem] = {}
@@ -65,16 +68,8 @@ class Decoder(base.Decoder):
     def __repr__(self) -> str:
         return f"<responses.Decoder items={len(self._items)} calls={len(self._calls)} done={self.done}>"
 
-    def feed(self, data: bytes) -> None:
-        for payload in self._reader.feed(data):
-            if self.done:
-                return
-            self._take(payload)
-
-    def eof(self) -> None:
-        for payload in self._reader.eof():
-            if not self.done:
-                self._take(payload)
+    def _ended(self) -> None:
+        self._take(self._reader.eof())
         if not self.done:
             raise Broken(
                 "the upstream's stream stopped before its end" if self._seen else "the upstream's stream was empty"
@@ -84,7 +79,11 @@ class Decoder(base.Decoder):
         """A whole answer, as the stream that says nothing before its last event."""
         self._on_end({"type": "", "response": document})
 
-    def _take(self, payload: bytes) -> None:
+    def _single(self) -> base.Single | None:
+        return self.single
+
+    def _record(self, payload: bytes) -> None:
+        self.single = None
         event = read_event(payload)
         if event is None:
             return
@@ -242,16 +241,23 @@ class Decoder(base.Decoder):
     # Text and thoughts
 
     def _on_text_delta(self, event: Event) -> None:
-        self._text(self._find(event, "message"), ("output_text", event.get("content_index")), string(event, "delta"))
+        text = string(event, "delta")
+        self._text(self._find(event, "message"), ("output_text", event.get("content_index")), text)
+        self.single = (text, self.sink.text) if text else None
 
     def _on_refusal_delta(self, event: Event) -> None:
         self._refusal(self._find(event, "message"), ("refusal", event.get("content_index")), string(event, "delta"))
 
     def _on_summary_delta(self, event: Event) -> None:
-        self._think(self._find(event, "reasoning"), ("summary_text", event.get("summary_index")), string(event, "delta"))
+        self._on_thinking_delta(event, ("summary_text", event.get("summary_index")))
 
     def _on_thought_delta(self, event: Event) -> None:
-        self._think(self._find(event, "reasoning"), ("reasoning_text", event.get("content_index")), string(event, "delta"))
+        self._on_thinking_delta(event, ("reasoning_text", event.get("content_index")))
+
+    def _on_thinking_delta(self, event: Event, part: tuple[str, JSON]) -> None:
+        text = string(event, "delta")
+        self._think(self._find(event, "reasoning"), part, text)
+        self.single = (text, self.sink.thinking) if text else None
 
     def _on_text_done(self, event: Event) -> None:
         """Any of the four `.done` events of a text: taken if no delta of that text has come."""
@@ -308,6 +314,7 @@ class Decoder(base.Decoder):
         call = self._find(event, _CALL_EVENTS[event["type"]][0])
         if (text := string(event, "delta")) and isinstance(call, SeenCall):
             self._arguments(call, text)
+            self.single = text, partial(self._arguments, call)
 
     def _on_arguments_done(self, event: Event) -> None:
         kind, key = _CALL_EVENTS[event["type"]]

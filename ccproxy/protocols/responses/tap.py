@@ -5,13 +5,15 @@ Only the events that carry the response object (at both ends) are touched, and o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ccproxy.codec import jsontext, sse
 from ccproxy.errors import Broken, CcproxyError, UpstreamError
 from ccproxy.model import Context
 from ccproxy.protocols import base
 from ccproxy.protocols.responses.encoder import Encoder
 from ccproxy.protocols.responses.terms import read_error, read_usage, response_error
-from ccproxy.protocols.responses.wire import TERMINAL, Event, read_event
+from ccproxy.protocols.responses.wire import TERMINAL, VOLATILE, Event, read_event
 
 _LIFECYCLE = TERMINAL | {"response.created", "response.queued", "response.in_progress"}
 
@@ -21,12 +23,15 @@ class Tap(base.Tap):
 
     __slots__ = ("_response", "_sequence")
 
+    volatile = VOLATILE
+
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._response: Event | None = None
         self._sequence = -1
 
     def look(self, payload: bytes) -> bytes | None:
+        self.single = None
         event = read_event(payload)
         if event is None:
             return None
@@ -37,7 +42,13 @@ class Tap(base.Tap):
             return self._look_at_response(event, response, payload)
         if event["type"] == "error":  # `response.failed`, which clients wait for, may follow
             self.failure = read_error(event)
+        elif isinstance(text := event.get("delta"), str):
+            self.single = text, base.pass_by
         return None
+
+    def missed(self, tokens: Mapping[str, bytes]) -> None:
+        number = tokens.get("sequence_number", b"")
+        self._sequence = int(number) if number.isdigit() else self._sequence
 
     def _look_at_response(self, event: Event, response: Event, payload: bytes) -> bytes | None:
         self._response = response

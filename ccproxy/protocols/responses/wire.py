@@ -19,6 +19,10 @@ TERMINAL = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.done", "response.cancelled"}
 )
 
+VOLATILE = ("sequence_number", "obfuscation")
+"""Members that differ from event to event and change nothing: what is counted, and padding (API reference,
+`stream_options.include_obfuscation`)."""
+
 
 def read_event(payload: bytes) -> Event | None:
     """The event, its `type` a string; None for an end mark that some upstreams send beyond the protocol."""

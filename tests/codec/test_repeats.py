@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccproxy.codec.repeats import LONGEST_PENDING, MISSES, Repeats
+from ccproxy.codec.sse import EVENT_ENDS
+from ccproxy.convert import new_context
+from ccproxy.protocols import PROTOCOLS
+from ccproxy.pump import Relay
+from tests.tools import Recorder, cuts, decode, recorded, recordings
+
+CHUNK = b'data: {"id":"c","delta":{"content":%b},"n":%d}\n\n'
+
+
+def chunk(text: str, number: int = 1) -> bytes:
+    return CHUNK % (json.dumps(text).encode(), number)
+
+
+def armed(volatile: tuple[str, ...] = ()) -> Repeats:
+    repeats = Repeats(EVENT_ENDS, volatile)
+    repeats.offer(chunk("first"), "first")
+    return repeats
+
+
+def test_a_repeat_gives_its_text() -> None:
+    repeats = armed()
+    assert repeats.read(chunk("next ✓ \n")) == ["next ✓ \n"]
+    assert (repeats.rest, repeats.pending, repeats.armed) == (b"", b"", True)
+
+
+def test_several_repeats_in_one_read() -> None:
+    repeats = armed()
+    assert repeats.read(chunk("a") + chunk("b") + chunk("c")) == ["a", "b", "c"]
+    assert repeats.rest == b""
+
+
+def test_what_follows_the_repeats_is_left() -> None:
+    repeats = armed()
+    other = b"data: [DONE]\n\n"
+    assert repeats.read(chunk("a") + other + chunk("b")) == ["a"]
+    assert repeats.rest == other + chunk("b")
+
+
+OTHERS = {
+    "another number": chunk("a", 2),
+    "another member": b'data: {"id":"c","delta":{"content":"a","more":"b"},"n":1}\n\n',
+    "null": b'data: {"id":"c","delta":{"content":null},"n":1}\n\n',
+    "a string within": b'data: {"id":"c","delta":{"content":"a"},"n":1,"b":{"content":"c"},"n":1}\n\n',
+    "an escape that is none": b'data: {"id":"c","delta":{"content":"\\x"},"n":1}\n\n',
+    "bytes that are no text": b'data: {"id":"c","delta":{"content":"\xff"},"n":1}\n\n',
+    "a line end": b'data: {"id":"c","delta":{"content":"a\nb"},"n":1}\n\n',
+    "half a character": b'data: {"id":"c","delta":{"content":"\\ud83d"},"n":1}\n\n',
+    "a comment": b": ping\n\n",
+    "an event with a name": b"event: x\n" + chunk("a"),
+    "other line ends": chunk("a").replace(b"\n", b"\r\n"),
+    "an end too early": b'data: {"id":"c","delta":{"content":"},"n":1}\n\n',
+}
+
+
+@pytest.mark.parametrize("data", OTHERS.values(), ids=OTHERS)
+def test_anything_else_is_read_in_full(data: bytes) -> None:
+    repeats = armed()
+    assert repeats.read(data) == []
+    assert repeats.rest + repeats.pending == data
+
+
+def test_the_beginning_of_a_repeat_waits() -> None:
+    repeats, data = armed(), chunk("a")
+    assert repeats.read(data[:40]) == []
+    assert (repeats.pending, repeats.rest) == (data[:40], b"")
+    assert repeats.read(data[40:] + data[:10]) == ["a"]
+    assert repeats.flush() == data[:10]
+    assert repeats.pending == b""
+
+
+def test_a_long_beginning_does_not_wait() -> None:
+    repeats = armed()
+    data = chunk("a" * LONGEST_PENDING)[:-10]
+    assert repeats.read(data) == []
+    assert (repeats.pending, repeats.rest) == (b"", data)
+
+
+AMBIGUOUS = {
+    "a key": (b'{"first":1,"content":"\\u0066irst"}\n\n', "first"),
+    "within another string": (b'{"note":"\\"first\\"","content":"\\u0066irst"}\n\n', "first"),
+    "written in another way": (b'{"content":"\\u0066irst"}\n\n', "first"),
+    "in no string": (b'{"content":"other"}\n\n', "first"),
+    "no document": (b'data: "first"\n\n', "first"),
+    "a line behind the document": (b'data: {"content":"first"}\nid: 3\n\n', "first"),
+    "no known end": (b'data: {"content":"first"}\n', "first"),
+}
+
+
+@pytest.mark.parametrize(("record", "text"), AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_no_repeat_is_learned_where_the_place_is_not_certain(record: bytes, text: str) -> None:
+    repeats = Repeats(EVENT_ENDS)
+    repeats.offer(record, text)
+    assert repeats.read(record) == []
+    assert not repeats.armed
+    assert repeats.rest == record
+
+
+def read_all(repeats: Repeats, records: list[tuple[bytes, str]]) -> list[bool]:
+    """Which of the records were repeats; the others are offered, as a decoder does."""
+    found = []
+    for record, text in records:
+        repeat = repeats.read(record)
+        assert repeat in ([], [text])
+        found.append(bool(repeat))
+        if not repeat:
+            repeats.offer(record, text)
+    return found
+
+
+def test_volatile_members_may_change_once_one_has() -> None:
+    records = [(chunk(text, number), text) for number, text in enumerate("abcdef")]
+    repeats = Repeats(EVENT_ENDS, ("n",))
+    assert read_all(repeats, records) == [False, False, True, True, True, True]
+    assert repeats.tokens == {"n": b"5"}
+
+
+@pytest.mark.parametrize("value", [b"{", b"1,2", b"", b'"a', b"1\n", b'{"a":\n1}'])
+def test_volatile_members_are_json_on_one_line(value: bytes) -> None:
+    repeats = Repeats(EVENT_ENDS, ("n",))
+    read_all(repeats, [(chunk(text, number), text) for number, text in enumerate("abc")])
+    data = chunk("d", 7).replace(b":7", b":" + value)
+    assert repeats.read(data) == []
+    assert repeats.rest + repeats.pending == data
+
+
+def test_spaces_behind_the_text_may_change() -> None:
+    records = [(b'data: {"type":"x","text":"%d"%b}\n\n' % (n, b" " * (n * 7 % 5)), str(n)) for n in range(10, 20)]
+    assert read_all(Repeats(EVENT_ENDS), records) == [False, False, *[True] * 8]
+
+
+def test_the_same_text_may_stand_in_several_places() -> None:
+    records = [(b'data: {"a":"%d","b":[{"c":"%d"}]}\n\n' % (n, n), str(n)) for n in range(4)]
+    repeats = Repeats(EVENT_ENDS)
+    assert read_all(repeats, records) == [False, True, True, True]
+    assert repeats.read(b'data: {"a":"1","b":[{"c":"2"}]}\n\n') == []
+
+
+def test_a_stream_without_repeats_is_left_alone() -> None:
+    repeats = Repeats(EVENT_ENDS)
+    read_all(repeats, [(chunk(str(number), number), str(number)) for number in range(100, 110 + MISSES)])
+    repeats.offer(chunk("a"), "a")
+    assert not repeats.armed
+
+
+def test_repr_tells_the_state() -> None:
+    assert repr(armed()) == "<Repeats armed misses=0>"
+
+
+@given(st.lists(st.text(), max_size=6), st.randoms())
+def test_any_texts_come_out_at_any_cut(texts: list[str], chance: random.Random) -> None:
+    repeats = armed()
+    data = b"".join(chunk(text) for text in texts)
+    places = sorted(chance.choices(range(len(data) + 1), k=3))
+    found: list[str] = []
+    rest = b""
+    for begin, end in zip([0, *places], [*places, len(data)], strict=True):
+        found += repeats.read(data[begin:end])
+        rest = repeats.rest
+        if rest:
+            break
+    assert found == texts[: len(found)]
+    assert len(found) == len(texts) or rest
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What decoders and relays make of repeats is what they make of records that are read in full
+
+CASES = recordings("openai-chat", "openai-responses", "claude", "gemini", "ollama", "errors", "malformed")
+NAMES = {"openai-chat": "openai", "openai-responses": "responses"}
+
+
+def never_repeats(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Repeats, "offer", lambda self, data, text: self.forget())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_decoder_makes_the_same_calls(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    name = NAMES.get(case["protocol"], case["protocol"])
+    stream, make = recorded(case), PROTOCOLS[name].chat.decoder
+
+    def calls(pieces: list[bytes]) -> list[Any]:
+        context = new_context(client="claude", upstream=name, model="asked", stream=True)
+        context.id = "0" * 24
+        return [(repr(call)) for call in decode(make, pieces, context).calls]
+
+    ways = list(cuts(stream))
+    found = [calls(pieces) for pieces in ways]
+    never_repeats(monkeypatch)
+    assert all(one == calls([stream]) for one in found)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_relay_passes_the_same_bytes(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    name = NAMES.get(case["protocol"], case["protocol"])
+    stream = recorded(case)
+
+    def passed(pieces: list[bytes]) -> tuple[bytes, Any, str]:
+        context = new_context(client=name, upstream=name, model="asked", stream=True)
+        context.id, context.created = "0" * 24, 1
+        relay = Relay(PROTOCOLS[name].chat, context)
+        data = b"".join([*map(relay.feed, pieces), relay.eof()])
+        return data, relay.usage, str(relay.failure)
+
+    ways = list(cuts(stream))
+    found = [passed(pieces) for pieces in ways]
+    never_repeats(monkeypatch)
+    assert all(one == passed([stream]) for one in found)
+
+
+def test_most_records_of_a_plain_stream_are_repeats() -> None:
+    recorder = Recorder()
+    decoder = PROTOCOLS["openai"].chat.decoder(
+        new_context(client="claude", upstream="openai", model="m", stream=True), recorder
+    )
+    chunk = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"%d "},"finish_reason":null}]}\n\n'
+    for number in range(10):
+        decoder.feed(chunk % number)
+    assert decoder._repeats.armed
+    assert recorder.named("text") == [("0 1 2 3 4 5 6 7 8 9 ",)]
