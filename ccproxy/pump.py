@@ -127,7 +127,7 @@ class Relay(Pump):
         self._make_reader = chat.reader
         self._reader = chat.reader()
         self._tap = chat.tap(context)
-        self._repeats = Repeats(self._tap.ends, self._tap.volatile)
+        self._repeats = Repeats(self._tap.ends, self._tap.volatile, self._tap.varying)
         self._again: Callable[[str], None] = pass_by
         self._record_end = chat.record_end
         self._held = bytearray()  # of a record that is not complete, or what leads to the first one

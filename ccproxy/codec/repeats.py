@@ -13,8 +13,8 @@ The learning waits for the next read, so that no first chunk is late for it and 
 
 What may differ beside the text, once it has been seen to differ:
 
-- `volatile` members, named by whoever knows the protocol, which change from record to record and change nothing (a time, a
-  number, padding). Any JSON may stand there; the last is kept in `tokens`.
+- `volatile` members, named by whoever knows the protocol, which change from record to record and mean nothing by themselves
+  (a time, a count, padding): the digits of the value, or a string of plain characters. The last are kept in `tokens`.
 - spaces behind the text, where no string follows: Anthropic pads its events so.
 - the text may stand in the record several times (OpenRouter says each thought twice), the same in each place.
 
@@ -25,8 +25,9 @@ text of a repeat it has only to do what it did with the offered one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 import orjson
 
@@ -42,17 +43,35 @@ LONGEST_PENDING = 4096
 _PROBE = "\0probe"
 _UNARMED = b"\0"  # no record begins so
 _DECODER = json.JSONDecoder()
+_DIGITS = b"0123456789"
+_PLAIN = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
+_QUOTE, _BACKSLASH = b'"', 0x5C
+_ANCHOR = 12
+"""Bytes by which the end of a value is looked for; a short needle is found faster."""
 
-Slot = tuple[int, int, str]
-"""Begin and end of a value in a record, and the name of the member; "" for the text."""
+
+class _Slot(NamedTuple):
+    """Where a value stands in a record: its offsets, and the name of its member, "" for the text. A string's are those of
+    what stands between its quotes."""
+
+    start: int
+    stop: int
+    name: str
+    is_string: bool
+
+
+Step = tuple[str, bytes, bytes, bytes | None]
+"""How a value is read: its name; what to look for behind it; all that must stand behind it; what is left of it without what
+may differ, None for a number, which is digits only."""
 
 
 class Repeats:
-    """For one stream. ends: how a record may end, the longer first. volatile: see the module.
+    """For one stream. ends: how a record may end, the longer first. volatile: see the module; varying: those of them that
+    are known to differ.
 
     rest: what `read` has left of the data, to be read in full. pending: the beginning of a repeat, which waits for the next
-    data. tokens: the JSON of the volatile members that vary, of the last record that was read here. armed: whether a repeat
-    would be recognised."""
+    data. tokens: the volatile members that vary, of the last record that was read here: JSON, or what stands between the
+    quotes of a string. armed: whether a repeat would be recognised."""
 
     __slots__ = (
         "_candidate",
@@ -60,12 +79,11 @@ class Repeats:
         "_ends",
         "_from",
         "_head",
-        "_last",
-        "_match",
         "_misses",
-        "_segments",
         "_short",
         "_spaces",
+        "_squeezed",
+        "_steps",
         "_tail",
         "_tails",
         "_to",
@@ -78,7 +96,7 @@ class Repeats:
         "tokens",
     )
 
-    def __init__(self, ends: tuple[bytes, ...], volatile: tuple[str, ...] = ()) -> None:
+    def __init__(self, ends: tuple[bytes, ...], volatile: tuple[str, ...] = (), varying: tuple[str, ...] = ()) -> None:
         self.armed = False
         self.pending = b""
         self.rest = b""
@@ -86,10 +104,10 @@ class Repeats:
         self._ends = ends
         self._volatile = volatile
         self._values: dict[str, bytes] = {}  # the volatile members of an earlier lesson
-        self._varying: set[str] = set()  # those that have changed
-        self._candidate: tuple[bytes, bytes, str] | None = None  # a record, its end and its text, to learn from
+        self._varying = set(varying)
         self._tails: dict[bytes, bytes] = {}  # what stood behind the text, without its spaces -> as it was
         self._spaces = False  # spaces behind the text have changed
+        self._candidate: tuple[bytes, bytes, str] | None = None  # a record, its end and its text, to learn from
         self._misses = 0
         self._forget()
 
@@ -135,75 +153,74 @@ class Repeats:
                 self._misses = 0
                 self.rest = b""
                 return [text]
-        if self.armed:
-            return self._read_many(data)
-        self.rest = data
-        return []
-
-    def _read_many(self, data: bytes) -> list[str]:
-        """Of several records, or of one that is not of the simplest kind."""
         texts: list[str] = []
-        end, match = self._end, self._match
-        records = data.split(end)
-        last = records.pop()
-        for number, record in enumerate(records):
-            text = match(record)
-            if text is None:
-                self.rest = end.join([*records[number:], last])
-                break
-            texts.append(text)
-        else:
-            waits = len(last) <= LONGEST_PENDING and (last.startswith(self._head) or self._head.startswith(last))
-            self.pending, self.rest = (last, b"") if waits else (b"", last)
-        if texts:
-            self._misses = 0
+        if self.armed:
+            at, size = 0, len(data)
+            while end := self._match(data, at, texts):
+                at = end
+                if at == size:
+                    self.rest = b""
+                    return texts
+            data = data[at:]
+            if self._may_become_one(data):
+                self.pending, data = data, b""
+        self.rest = data
         return texts
 
-    def _match_plain(self, record: bytes) -> str | None:
-        if not (record.startswith(self._head) and record.endswith(self._last)):
-            return None
-        return _string(record[self._from : len(record) - len(self._last) + 1])
+    def _may_become_one(self, data: bytes) -> bool:
+        begins = data.startswith(self._head) or self._head.startswith(data)
+        return begins and len(data) <= LONGEST_PENDING and self._end not in data
 
-    def _match_spaced(self, record: bytes) -> str | None:
-        """No string stands behind the text, so the last quote is its own."""
-        stop = record.rfind(b'"')
-        if not (record.startswith(self._head) and record[stop:].replace(b" ", b"") == self._last):
-            return None
-        return _string(record[self._from : stop + 1])
-
-    def _match_segments(self, record: bytes) -> str | None:
-        """Segment by segment: each is where the value before it must end, and the last one the end of the record."""
-        if not (record.startswith(self._head) and record.endswith(self._last)):
-            return None
-        at, final = len(self._head), len(record) - len(self._last)
-        texts: list[str] = []
-        tokens: dict[str, bytes] = {}
-        for segment, name in self._segments:
-            stop = record.find(segment, at) if segment else final
-            token = record[at:stop] if stop > at else b""
-            if name:
-                if not _is_value(token):
-                    return None
-                tokens[name] = token
-            elif (text := _string(token)) is not None and token[:1] == b'"':
-                texts.append(text)
+    def _match(self, data: bytes, at: int, texts: list[str]) -> int:
+        """Adds the text of the record at this offset; returns where the record ends, 0 for no repeat. Value by value: where
+        it ends, whether the known bytes stand behind it, whether nothing in it differs but what may."""
+        if not data.startswith(self._head, at):
+            return 0
+        at += len(self._head)
+        text = None
+        for name, anchor, behind, fixed in self._steps:
+            stop = data.find(anchor, at)
+            if stop < 0 or not data.startswith(behind, stop):
+                stop = _string_end(data, at, behind) if anchor is _QUOTE else -1
+                if stop < 0:
+                    return 0
+            token = data[at:stop]
+            at = stop + len(behind)
+            if not name:
+                if text is not None and token != text:
+                    return 0
+                text = token
+            elif fixed is None:
+                if not token.isdigit():
+                    return 0
+                self.tokens[name] = token
+            elif anchor is _QUOTE and token.isalnum():
+                self.tokens[name] = token
+            elif token.translate(None, _PLAIN if anchor is _QUOTE else _DIGITS) != fixed:
+                return 0
             else:
-                return None
-            at = stop + len(segment)
-        if len(texts) > 1 and texts.count(texts[0]) != len(texts):
-            return None
-        self.tokens = tokens
-        return texts[0]
+                self.tokens[name] = token
+        if self._squeezed:
+            stop = data.find(self._end, at)
+            if stop < 0 or data[at:stop].replace(b" ", b"") != self._squeezed:
+                return 0
+            at = stop + len(self._end)
+        try:
+            texts.append(orjson.loads(b'"%b"' % (text or b"")))
+        except orjson.JSONDecodeError:
+            return 0
+        self._misses = 0
+        return at
 
     # Learning
 
     def _forget(self) -> None:
         self.armed = False
         self._candidate = None
-        self._match: Callable[[bytes], str | None] = self._match_plain
-        self._head = self._tail = self._last = self._end = _UNARMED
+        self._head = self._tail = self._end = _UNARMED
+        self._squeezed = b""
         self._from = self._to = self._short = 0
-        self._segments: list[tuple[bytes, str]] = []
+        self._steps: list[Step] = []
 
     def _learn(self) -> None:
         """What stands around the text and around what varies in the offered record; forgets where that is not certain."""
@@ -211,68 +228,56 @@ class Repeats:
         self._candidate = None
         self._misses += 1
         body = record[: -len(end)]
-        slots = sorted([*_places_of(body, text), *self._vary(body)])
-        if not any(name == "" for _, _, name in slots) or any(one[1] > other[0] for one, other in pairwise(slots)):
+        slots = sorted([*_places_of(body, text), *self._vary(body)], key=lambda slot: slot.start)
+        if all(slot.name for slot in slots) or any(one.stop > other.start for one, other in pairwise(slots)):
             self._forget()
             return
         self._end = end
-        self._head, self._last = body[: slots[0][0]], body[slots[-1][1] :]
-        if len(slots) > 1:
-            between = [body[stop:start] for (_, stop, _), (start, _, _) in pairwise(slots)]
-            self._segments = [(segment, name) for segment, (_, _, name) in zip([*between, b""], slots, strict=True)]
-            self._match = self._match_segments
-        else:
-            self._surround()
+        self._head = body[: slots[0].start]
+        behind = [body[one.stop : other.start] for one, other in pairwise(slots)]
+        last = body[slots[-1].stop :]
+        self._squeezed = self._padded(last)
+        self._tail = last[:1] if self._squeezed else last + end
+        self._steps = [_step(body, slot, part) for slot, part in zip(slots, [*behind, self._tail], strict=True)]
+        if len(slots) == 1 and not self._squeezed:
+            self._from = len(self._head) - 1  # the quotes go along, so that what is decoded can only be a string
+            self._to = 1 - len(self._tail)
+            self._short = 2 * (len(self._head) + len(self._tail))
 
-    def _surround(self) -> None:
-        """The text alone varies. Its quotes belong to what is compared, so that what stands between is nothing but it."""
-        self._head += b'"'
-        self._last = b'"' + self._last
-        self._from = len(self._head) - 1
-        squeezed = self._last.replace(b" ", b"")
-        if self._last.count(b'"') == 1:
-            self._spaces = self._spaces or self._tails.setdefault(squeezed, self._last) != self._last
-            if self._spaces:
-                self._last = squeezed
-                self._match = self._match_spaced
-                return
-        self._tail = self._last + self._end
-        self._to = 1 - len(self._tail)
-        self._short = 2 * (len(self._head) + len(self._tail))
+    def _padded(self, last: bytes) -> bytes:
+        """What stands behind the last value's quote without its spaces, if these vary; else nothing."""
+        if last.count(_QUOTE) != 1 or not last.startswith(_QUOTE):
+            return b""
+        squeezed = last.replace(b" ", b"")
+        self._spaces = self._spaces or self._tails.setdefault(squeezed, last) != last
+        return squeezed[1:] if self._spaces else b""
 
-    def _vary(self, body: bytes) -> list[Slot]:
-        """The places of the volatile members that have changed since an earlier lesson."""
-        places = list(_places(body, self._volatile)) if self._volatile else []
-        for start, stop, name in places:
-            value = body[start:stop]
-            if self._values.setdefault(name, value) != value:
-                self._varying.add(name)
-        return [place for place in places if place[2] in self._varying]
+    def _vary(self, body: bytes) -> list[_Slot]:
+        """The places of the volatile members that vary, as far as is known."""
+        slots = list(_places(body, self._volatile)) if self._volatile else []
+        for slot in slots:
+            value = body[slot.start : slot.stop]
+            if self._values.setdefault(slot.name, value) != value:
+                self._varying.add(slot.name)
+        return [slot for slot in slots if slot.name in self._varying]
 
 
-def _string(token: bytes) -> str | None:
-    """The text of a JSON string, None for what is none. `token` begins with a quote, or is refused by the caller."""
-    try:
-        text: str = orjson.loads(token)
-    except orjson.JSONDecodeError:
-        return None
-    return text
+def _step(body: bytes, slot: _Slot, behind: bytes) -> Step:
+    if slot.is_string:
+        return slot.name, _QUOTE, behind, b""
+    return slot.name, behind[:_ANCHOR], behind, body[slot.start : slot.stop].translate(None, _DIGITS) or None
 
 
-def _is_value(token: bytes) -> bool:
-    """Whether this is one JSON value on one line."""
-    if token.isdigit():
-        return True
-    if b"\n" in token or b"\r" in token:
-        return False
-    try:
-        orjson.loads(token)
-    except orjson.JSONDecodeError:
-        return False
-    return True
+def _string_end(data: bytes, at: int, behind: bytes) -> int:
+    """Where the string ends whose inside begins at this offset, if `behind` stands there; else -1. The first quote was
+    not its end."""
+    stop = data.find(_QUOTE, at)
+    while stop > at and data[stop - 1] == _BACKSLASH:
+        stop = data.find(_QUOTE, stop + 1)
+    return stop if stop >= 0 and data.startswith(behind, stop) else -1
 
 
-def _places_of(body: bytes, text: str) -> list[Slot]:
+def _places_of(body: bytes, text: str) -> list[_Slot]:
     """Where the text stands in the record, none where that is not certain. Certain is: with another word in all the places
     where its JSON stands, every one of them is a string value of the document, and no other string value says the text."""
     token, begin = jsontext.dumps(text), body.find(b"{")
@@ -287,7 +292,7 @@ def _places_of(body: bytes, text: str) -> list[Slot]:
         return []
     found, at = [], body.find(token)
     while at >= 0:
-        found.append((at, at + len(token), ""))
+        found.append(_Slot(at + 1, at + len(token) - 1, "", True))
         at = body.find(token, at + len(token))
     return found
 
@@ -305,7 +310,7 @@ def _strings(document: object) -> Iterator[str]:
             left.extend(value)
 
 
-def _places(body: bytes, names: tuple[str, ...]) -> Iterator[Slot]:
+def _places(body: bytes, names: tuple[str, ...]) -> Iterator[_Slot]:
     """Where the values of these members stand, as far as each name stands in the record once."""
     text = body.decode("latin-1")  # a character a byte, so that offsets are the bytes'
     for name in names:
@@ -317,7 +322,8 @@ def _places(body: bytes, names: tuple[str, ...]) -> Iterator[Slot]:
         while text[begin : begin + 1] in (" ", ":"):
             begin += 1
         try:
-            _, stop = _DECODER.raw_decode(text, begin)
+            value, stop = _DECODER.raw_decode(text, begin)
         except ValueError:
             continue
-        yield begin, stop, name
+        is_string = isinstance(value, str)
+        yield _Slot(begin + is_string, stop - is_string, name, is_string)

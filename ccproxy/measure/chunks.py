@@ -1,7 +1,8 @@
 """Suite `chunks`: what one record of a stream costs to convert, without sockets, beside the least that it can cost.
 
     floor     one orjson.loads of what came in and one orjson.dumps of what goes out; same protocol: the loads alone
-    records   the payload through decoder and encoder, or past the tap: everything but the framing of what came in
+    records   the payload read in full, through decoder and encoder or past the tap: everything but the framing of what
+              came in, for a record that repeats nothing (see `codec.repeats`)
     read1     the whole pump with one record in each read, as from a model that speaks slowly
     read16    the same with sixteen records in each read, as from a fast one
     usual     dicts through the json module (see `usual`), one record in each read
@@ -18,6 +19,7 @@ from typing import Any
 import orjson
 
 from ccproxy.codec import jsontext
+from ccproxy.codec.repeats import MISSES
 from ccproxy.convert import new_context
 from ccproxy.measure import traffic, usual
 from ccproxy.measure.report import amount
@@ -140,7 +142,9 @@ def _feed_of(pump: Pump, unframed: bool) -> Feed:
     if isinstance(pump, Relay):
         return pump._tap.look
     assert isinstance(pump, Converter)
-    pump._decoder._reader = _Unframed()  # type: ignore[attr-defined]
+    pump._decoder._reader = _Unframed()
+    pump._decoder._repeats.forget()
+    pump._decoder._repeats._misses = MISSES  # it has given up looking for any
     return pump.feed
 
 

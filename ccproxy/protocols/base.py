@@ -173,15 +173,18 @@ class Encoder(Sink):
     def __init__(self, context: Context) -> None:
         self.context = context
         self.document: dict[str, JSON] = {}
-        self.out = bytearray()
+        self.out: list[bytes] = []
         self.done = False
         self.failure: CcproxyError | None = None
         self.totals: Usage | None = None
 
     def take(self) -> bytes:
         """The bytes since the last take."""
-        data = bytes(self.out)
-        self.out.clear()
+        out = self.out
+        if len(out) == 1:
+            return out.pop()
+        data = b"".join(out)
+        out.clear()
         return data
 
     def keepalive(self) -> bytes:
@@ -197,13 +200,14 @@ class Tap:
     """Looks at a same-protocol stream beside its bytes: keeps usage, what is open, whether it ended, and how.
 
     usage: the last counts. done: the protocol's own end was seen. failure: the upstream's own error, once seen. single: see
-    `Single`, of the last record; records that repeat it are not shown. ends, volatile: what `codec.repeats` asks for.
+    `Single`, of the last record; records that repeat it are not shown. ends, volatile, varying: for `codec.repeats`.
     """
 
     __slots__ = ("context", "done", "failure", "single", "usage")
 
     ends: tuple[bytes, ...] = EVENT_ENDS
     volatile: tuple[str, ...] = ()
+    varying: tuple[str, ...] = ()
 
     def __init__(self, context: Context) -> None:
         self.context = context

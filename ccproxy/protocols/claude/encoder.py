@@ -177,8 +177,8 @@ class Encoder(base.Encoder):
             self._close()
         delta = {"stop_reason": stop_reason_of(reason), "stop_sequence": stop_sequence}
         event = {"type": "message_delta", "delta": delta, "usage": write_usage(self.totals, self.context)}
-        self.out += named_event(b"message_delta", jsontext.dumps(event))
-        self.out += named_event(b"message_stop", b'{"type":"message_stop"}')
+        self.out.append(named_event(b"message_delta", jsontext.dumps(event)))
+        self.out.append(named_event(b"message_stop", b'{"type":"message_stop"}'))
         self.done = True
 
     def error(self, error: CcproxyError) -> None:
@@ -186,7 +186,7 @@ class Encoder(base.Encoder):
         self._start = None
         if self._open != "tool":
             self._close()
-        self.out += named_event(b"error", jsontext.dumps(write_error(error)))
+        self.out.append(named_event(b"error", jsontext.dumps(write_error(error))))
         self.failure = error
         self.done = True
 
@@ -205,12 +205,12 @@ class Encoder(base.Encoder):
             "stop_sequence": None,
             "usage": write_usage(self.totals, self.context),
         }
-        self.out += named_event(b"message_start", jsontext.dumps({"type": "message_start", "message": message}))
+        self.out.append(named_event(b"message_start", jsontext.dumps({"type": "message_start", "message": message})))
 
     def _event(self, name: bytes, rest: bytes) -> None:
         """An event of the block that began last."""
-        self.out += b'event: %b\ndata: {"type":"%b","index":%d' % (name, name, self._index)
-        self.out += b",%b}\n\n" % rest if rest else b"}\n\n"
+        self.out.append(b'event: %b\ndata: {"type":"%b","index":%d' % (name, name, self._index))
+        self.out.append(b",%b}\n\n" % rest if rest else b"}\n\n")
 
     def _begin(self, kind: str, block: bytes) -> None:
         if self._start is not None:
@@ -231,10 +231,7 @@ class Encoder(base.Encoder):
         self._event(b"content_block_stop", b"")
 
     def _delta(self, text: str) -> None:
-        out = self.out
-        out += self._head
-        out += jsontext.dumps(text)
-        out += b"}}\n\n"
+        self.out.append(self._head + jsontext.dumps(text) + b"}}\n\n")
 
     def _close(self, signature: str = "") -> None:
         """Ends the open block, if any; a thought with its signature."""

@@ -70,7 +70,7 @@ class Decoder(base.Decoder):
     __slots__ = ("_begun", "_chunks")
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink, SSEReader(), Repeats(EVENT_ENDS, VOLATILE))
+        super().__init__(context, sink, SSEReader(), Repeats(EVENT_ENDS, VOLATILE, VOLATILE))
         self._chunks = ChunkReader(context, sink)
         self._begun = False
 
@@ -118,7 +118,7 @@ class Decoder(base.Decoder):
         if tokens := self._repeats.tokens:
             self._repeats.tokens = {}
             for counts in tokens.values():
-                self._chunks.count(jsontext.loads(counts))
+                self._chunks.count(_load(counts))
 
     def _record(self, payload: bytes) -> None:
         self._chunks.take(_load(payload))
@@ -271,23 +271,19 @@ class Encoder(base.Encoder):
 
     def _put(self, part: bytes) -> None:
         """A chunk with this one part."""
-        out = self.out
-        out += self._lead
-        out += _CANDIDATE
-        out += part
-        out += self._tail
+        self.out.append(self._lead + _CANDIDATE + part + self._tail)
         self._lead = self._again
 
     def _write(self, document: bytes) -> None:
-        self.out += self._lead + document
+        self.out.append(self._lead + document)
         if self.context.shape != ARRAY:
-            self.out += _EVENT_END
+            self.out.append(_EVENT_END)
         self._lead = self._again
 
     def _close(self) -> None:
         self.done = True
         if self.context.shape == ARRAY:
-            self.out += b"]"
+            self.out.append(b"]")
 
     def _keep(self, signature: str) -> None:
         """Holds a signature back for the next part; one that waits already gets an empty text of its own."""
@@ -337,7 +333,7 @@ class Tap(base.Tap):
 
     __slots__ = ("_calling", "_counts", "_empty", "_finished")
 
-    volatile = VOLATILE
+    volatile = varying = VOLATILE
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -368,8 +364,9 @@ class Tap(base.Tap):
         return None
 
     def missed(self, tokens: Mapping[str, bytes]) -> None:
-        for counts in tokens.values():
-            self._counts = jsontext.loads(counts) or self._counts
+        with suppress(Malformed):
+            for counts in tokens.values():
+                self._counts = _load(counts) or self._counts
 
     def eof(self) -> bytes:
         if self._empty:

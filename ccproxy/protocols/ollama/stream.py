@@ -53,7 +53,7 @@ class Decoder(base.Decoder):
     __slots__ = ("_lines",)
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink, NDJSONReader(), Repeats(LINE_ENDS, VOLATILE))
+        super().__init__(context, sink, NDJSONReader(), Repeats(LINE_ENDS, VOLATILE, VOLATILE))
         self._lines = LineReader(context, sink)
 
     def _ended(self) -> None:
@@ -143,13 +143,13 @@ class Encoder(base.Encoder):
         self._head = head + _HEADS.get(self.context.shape, _CHAT_HEAD)
 
     def text(self, text: str) -> None:
-        self.out += self._head + _encoded(text) + self._end
+        self.out.append(self._head + _encoded(text) + self._end)
 
     def refusal(self, text: str) -> None:
         self.text(text)
 
     def thinking(self, text: str) -> None:
-        self.out += self._head + b'"","thinking":' + _encoded(text) + self._end
+        self.out.append(self._head + b'"","thinking":' + _encoded(text) + self._end)
 
     def media(self, part: Media) -> None:
         self.text(media.stand_in(part, NAME).text)
@@ -171,7 +171,9 @@ class Encoder(base.Encoder):
     def _put(self, call: ToolCall) -> None:
         function = b'{"index":%d,"name":%b,"arguments":%b}' % (self._written, _encoded(call.name), _arguments(call))
         self._written += 1
-        self.out += self._head + b'"","tool_calls":[{"id":%b,"function":%b}]' % (_encoded(call.id), function) + self._end
+        self.out.append(
+            self._head + b'"","tool_calls":[{"id":%b,"function":%b}]' % (_encoded(call.id), function) + self._end
+        )
 
     def usage(self, usage: Usage) -> None:
         self.totals = usage
@@ -180,15 +182,14 @@ class Encoder(base.Encoder):
         for call in self._unsure if reason != "length" else ():  # at the token limit they were cut off: not to be run
             self._put(call)
         self.done = True
-        self.out += _last_line(
-            self.context, self._model, self._created_at, FINISH_OUT.get(reason, "stop"), usage_out(self.totals)
-        )
+        word, counts = FINISH_OUT.get(reason, "stop"), usage_out(self.totals)
+        self.out.append(_last_line(self.context, self._model, self._created_at, word, counts))
 
     def error(self, error: CcproxyError) -> None:
         """Calls that are still open are lost: half of one means nothing."""
         self.done = True
         self.failure = error
-        self.out += _error_line(error)
+        self.out.append(_error_line(error))
 
 
 def _arguments(call: ToolCall) -> bytes:
@@ -209,7 +210,7 @@ class Tap(base.Tap):
     __slots__ = ("_model",)
 
     ends = LINE_ENDS
-    volatile = VOLATILE
+    volatile = varying = VOLATILE
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -81,9 +81,8 @@ class FunctionsEncoder(stream.Encoder):
         start = len(self.out)
         super().finish(reason, stop_sequence)
         if reason == "tool_calls":
-            self.out[start:] = self.out[start:].replace(
-                b'"finish_reason":"tool_calls"', b'"finish_reason":"%b"' % _FINISH.encode()
-            )
+            ours, theirs = b'"finish_reason":"tool_calls"', b'"finish_reason":"%b"' % _FINISH.encode()
+            self.out[start:] = [piece.replace(ours, theirs) for piece in self.out[start:]]
 
 
 def _note(context: Context) -> None:

@@ -103,7 +103,7 @@ _CUSTOM = b'"type":"custom","custom":{"name":%b,"input":""}'
 class Encoder(base.Encoder):
     """See `base.Encoder`. Calls may interleave on this wire, and other deltas may come while they are open."""
 
-    __slots__ = ("_annotations", "_before", "_calls", "_created", "_head", "_lead", "_model", "_tail")
+    __slots__ = ("_annotations", "_before", "_calls", "_content", "_head", "_lead", "_tail")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -119,14 +119,10 @@ class Encoder(base.Encoder):
         self._begin(self.context.model or model, self.context.created or created)
 
     def text(self, text: str) -> None:
-        out = self.out
-        out += self._head
-        out += self._lead
-        out += b'"content":'
-        out += jsontext.dumps(text)
-        out += self._tail
-        self._lead = b""
-        self._before = ""
+        if self._lead or self._before:
+            self._delta(b'"content":' + jsontext.dumps(text))
+        else:
+            self.out.append(self._content + jsontext.dumps(text) + self._tail)
 
     def refusal(self, text: str) -> None:
         self._delta(b'"refusal":' + jsontext.dumps(text))
@@ -168,12 +164,7 @@ class Encoder(base.Encoder):
             call.held.append(text)
             return
         call.silent = False
-        out = self.out
-        out += self._head
-        out += call.head
-        out += jsontext.dumps(text)
-        out += b"}}]"
-        out += self._tail
+        self.out.append(self._head + call.head + jsontext.dumps(text) + b"}}]" + self._tail)
 
     def tool_end(self, key: int) -> None:
         call = self._calls[key]
@@ -208,15 +199,15 @@ class Encoder(base.Encoder):
         if self._lead or self._before == _THOUGHT:  # clients look for an answer behind the thoughts
             self._delta(b'"content":""')
         word = FINISH_OUT[reason].encode()
-        self.out += self._head + self._tail.replace(b'"finish_reason":null', b'"finish_reason":"%b"' % word, 1)
+        self.out.append(self._head + self._tail.replace(b'"finish_reason":null', b'"finish_reason":"%b"' % word, 1))
         if self.context.include_usage and self.totals is not None:
             before_choices = self._head[: self._head.index(b'"choices":')]
-            self.out += b'%b"choices":[],"usage":%b}\n\n' % (before_choices, jsontext.dumps(usage_out(self.totals)))
-        self.out += _END
+            self.out.append(b'%b"choices":[],"usage":%b}\n\n' % (before_choices, jsontext.dumps(usage_out(self.totals))))
+        self.out.append(_END)
         self.done = True
 
     def error(self, error: CcproxyError) -> None:
-        self.out += event(jsontext.dumps(write_error(error)))
+        self.out.append(event(jsontext.dumps(write_error(error))))
         self.failure = error
         self.done = True
 
@@ -229,9 +220,10 @@ class Encoder(base.Encoder):
 
     def _begin(self, model: str, created: int) -> None:
         self._head = _head(made_id(self.context, "chatcmpl-"), model, created)
+        self._content = self._head + b'"content":'
 
     def _delta(self, members: bytes) -> None:
-        self.out += b"%b%b%b%b" % (self._head, self._lead, members, self._tail)
+        self.out.append(b"%b%b%b%b" % (self._head, self._lead, members, self._tail))
         self._lead = b""
         self._before = ""
 

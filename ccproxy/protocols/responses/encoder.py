@@ -135,7 +135,7 @@ class Encoder(base.Encoder):
         if message is None or message.part["type"] != "output_text":
             message = self._open_part("output_text")
         message.pieces.append(text)
-        self.out += message.delta + jsontext.dumps(text) + b',"sequence_number":%d}\n\n' % self._sequence
+        self.out.append(message.delta + jsontext.dumps(text) + b',"sequence_number":%d}\n\n' % self._sequence)
         self._sequence += 1
 
     def refusal(self, text: str) -> None:
@@ -143,7 +143,7 @@ class Encoder(base.Encoder):
         if message is None or message.part["type"] != "refusal":
             message = self._open_part("refusal")
         message.pieces.append(text)
-        self.out += message.delta + jsontext.dumps(text) + b',"sequence_number":%d}\n\n' % self._sequence
+        self.out.append(message.delta + jsontext.dumps(text) + b',"sequence_number":%d}\n\n' % self._sequence)
         self._sequence += 1
 
     def citation(self, citation: Citation) -> None:
@@ -205,7 +205,7 @@ class Encoder(base.Encoder):
     def thinking(self, text: str) -> None:
         thought = self._thought or self._open_thought()
         thought.pieces.append(text)
-        self.out += thought.delta + jsontext.dumps(text) + b',"sequence_number":%d}\n\n' % self._sequence
+        self.out.append(thought.delta + jsontext.dumps(text) + b',"sequence_number":%d}\n\n' % self._sequence)
         self._sequence += 1
 
     def signature(self, signature: str, origin: str) -> None:
@@ -315,7 +315,7 @@ class Encoder(base.Encoder):
         call.delta = opening(b"response.%b_%b.delta" % (kind.encode(), key.encode()), call.where) + b',"delta":'
 
     def _say_delta(self, call: Call, text: str) -> None:
-        self.out += call.delta + jsontext.dumps(text) + b',"sequence_number":%d}\n\n' % self._sequence
+        self.out.append(call.delta + jsontext.dumps(text) + b',"sequence_number":%d}\n\n' % self._sequence)
         self._sequence += 1
 
     def _close_call(self, call: Call, status: str) -> None:
@@ -380,7 +380,7 @@ class Encoder(base.Encoder):
         self._say(name, b'"response":' + jsontext.dumps(head)[:-1] + b"," + self._echo + b"}")
 
     def _say(self, name: bytes, fields: bytes) -> None:
-        self.out += opening(name, fields) + b',"sequence_number":%d}\n\n' % self._sequence
+        self.out.append(opening(name, fields) + b',"sequence_number":%d}\n\n' % self._sequence)
         self._sequence += 1
 
 

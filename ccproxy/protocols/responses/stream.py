@@ -32,6 +32,7 @@ from ccproxy.protocols.base import client_tool_name, made_id
 from ccproxy.protocols.responses.terms import INCOMPLETE, NAME, read_error, read_usage
 from ccproxy.protocols.responses.wire import (
     TERMINAL,
+    VARYING,
     VOLATILE,
     WRAPPERS,
     Event,
@@ -55,7 +56,7 @@ class Decoder(base.Decoder):
     __slots__ = ("_calls", "_current", "_ids", "_items", "_keys", "_refused", "_seen", "_started", "_thought", "single")
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink, sse.SSEReader(), Repeats(sse.EVENT_ENDS, VOLATILE))
+        super().__init__(context, sink, sse.SSEReader(), Repeats(sse.EVENT_ENDS, VOLATILE, VARYING))
         self.single: base.Single | None = None
         self._started = self._seen = self._refused = False
         self._items: dict[str | int, SeenItem] = {}

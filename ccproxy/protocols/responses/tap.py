@@ -13,7 +13,7 @@ from ccproxy.model import Context
 from ccproxy.protocols import base
 from ccproxy.protocols.responses.encoder import Encoder
 from ccproxy.protocols.responses.terms import read_error, read_usage, response_error
-from ccproxy.protocols.responses.wire import TERMINAL, VOLATILE, Event, read_event
+from ccproxy.protocols.responses.wire import TERMINAL, VARYING, VOLATILE, Event, read_event
 
 _LIFECYCLE = TERMINAL | {"response.created", "response.queued", "response.in_progress"}
 
@@ -24,6 +24,7 @@ class Tap(base.Tap):
     __slots__ = ("_response", "_sequence")
 
     volatile = VOLATILE
+    varying = VARYING
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
