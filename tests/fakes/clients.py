@@ -50,7 +50,7 @@ class Refused(Exception):
 # Claude
 
 
-def ask_claude(address: str, scenario: str, stream: bool) -> Meaning:
+def ask_claude(address: str, scenario: str, stream: bool, **more: Any) -> Meaning:
     arguments: dict[str, Any] = {
         "model": scenario,
         "max_tokens": 2048,
@@ -63,6 +63,7 @@ def ask_claude(address: str, scenario: str, stream: bool) -> Meaning:
         ]
     if scenario == "thinking":
         arguments["thinking"] = {"type": "enabled", "budget_tokens": 1024}
+    arguments |= more
     with anthropic.Anthropic(base_url=address, api_key="sk-client", max_retries=0) as client:
         try:
             if not stream:
@@ -103,7 +104,7 @@ def _from_claude(message: Any) -> Meaning:
 # OpenAI chat completions
 
 
-def ask_openai(address: str, scenario: str, stream: bool) -> Meaning:
+def ask_openai(address: str, scenario: str, stream: bool, **more: Any) -> Meaning:
     arguments: dict[str, Any] = {"model": scenario, "messages": _openai_messages(scenario)}
     if scenario in CALLS_TOOLS:
         arguments["tools"] = [
@@ -112,6 +113,7 @@ def ask_openai(address: str, scenario: str, stream: bool) -> Meaning:
         ]
     if scenario == "thinking":
         arguments["reasoning_effort"] = "low"
+    arguments |= more
     with openai.OpenAI(base_url=f"{address}/v1", api_key="sk-client", max_retries=0) as client:
         try:
             if not stream:
@@ -188,7 +190,7 @@ def _from_openai(completion: Any, thinking: str | None = None) -> Meaning:
 # OpenAI Responses
 
 
-def ask_responses(address: str, scenario: str, stream: bool) -> Meaning:
+def ask_responses(address: str, scenario: str, stream: bool, **more: Any) -> Meaning:
     arguments: dict[str, Any] = {"model": scenario, "instructions": SYSTEM, "input": _responses_input(scenario)}
     if scenario in CALLS_TOOLS:
         arguments["tools"] = [
@@ -197,6 +199,7 @@ def ask_responses(address: str, scenario: str, stream: bool) -> Meaning:
         ]
     if scenario == "thinking":
         arguments["reasoning"] = {"effort": "low", "summary": "auto"}
+    arguments |= more
     with openai.OpenAI(base_url=f"{address}/v1", api_key="sk-client", max_retries=0) as client:
         try:
             if not stream:
@@ -255,7 +258,7 @@ def _from_responses(response: Any) -> Meaning:
 # Gemini
 
 
-def ask_gemini(address: str, scenario: str, stream: bool) -> Meaning:
+def ask_gemini(address: str, scenario: str, stream: bool, **more: Any) -> Meaning:
     types = google.genai.types
     config: dict[str, Any] = {"system_instruction": SYSTEM}
     if scenario in CALLS_TOOLS:
@@ -267,6 +270,7 @@ def ask_gemini(address: str, scenario: str, stream: bool) -> Meaning:
         config["automatic_function_calling"] = types.AutomaticFunctionCallingConfig(disable=True)
     if scenario == "thinking":
         config["thinking_config"] = types.ThinkingConfig(include_thoughts=True, thinking_budget=1024)
+    config |= more
     client = google.genai.Client(api_key="sk-client", http_options=types.HttpOptions(base_url=address))
     arguments: dict[str, Any] = {
         "model": scenario,
@@ -323,7 +327,7 @@ def _from_gemini(chunks: list[Any]) -> Meaning:
 # Ollama
 
 
-def ask_ollama(address: str, scenario: str, stream: bool) -> Meaning:
+def ask_ollama(address: str, scenario: str, stream: bool, **more: Any) -> Meaning:
     arguments: dict[str, Any] = {"model": scenario, "messages": _ollama_messages(scenario)}
     if scenario in CALLS_TOOLS:
         arguments["tools"] = [
@@ -332,6 +336,7 @@ def ask_ollama(address: str, scenario: str, stream: bool) -> Meaning:
         ]
     if scenario == "thinking":
         arguments["think"] = True
+    arguments |= more
     client = ollama.Client(host=address)
     try:
         if not stream:
@@ -369,12 +374,13 @@ def _from_ollama(chunks: list[Any]) -> Meaning:
     )
 
 
-CLIENTS: dict[str, Callable[[str, str, bool], Meaning]] = {
+CLIENTS: dict[str, Callable[..., Meaning]] = {
     "openai": ask_openai,
     "responses": ask_responses,
     "claude": ask_claude,
     "gemini": ask_gemini,
     "ollama": ask_ollama,
 }
+"""(ccproxy's address, the scenario, whether to stream, what else the request says) -> what the SDK understood."""
 
 __all__ = ["CLIENTS", "CLOCK", "QUESTION", "SYSTEM", "Refused"]
