@@ -232,16 +232,19 @@ def test_a_request_that_the_server_refuses(client: str, speaks: str, stream: boo
     assert refused.value.status == served.last(speaks).status
 
 
+STORY = "Write a very long story about the sea."
+TURN = [{"role": "user", "content": STORY}]
 LONG: dict[str, tuple[str, dict[str, Any]]] = {
-    "openai": ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Count."}], "max_tokens": 1500}),
-    "responses": ("/v1/responses", {"input": "Count.", "max_output_tokens": 1500}),
-    "claude": ("/v1/messages", {"messages": [{"role": "user", "content": "Count."}], "max_tokens": 1500}),
+    "openai": ("/v1/chat/completions", {"messages": TURN, "max_tokens": 1500, "temperature": 0}),
+    "responses": ("/v1/responses", {"input": STORY, "max_output_tokens": 1500, "temperature": 0}),
+    "claude": ("/v1/messages", {"messages": TURN, "max_tokens": 1500, "temperature": 0}),
     "gemini": (
         "/v1beta/models/m:streamGenerateContent?alt=sse",
-        {"contents": [{"parts": [{"text": "Count."}]}], "generationConfig": {"maxOutputTokens": 1500}},
+        {"contents": [{"parts": [{"text": STORY}]}], "generationConfig": {"maxOutputTokens": 1500, "temperature": 0}},
     ),
-    "ollama": ("/api/chat", {"messages": [{"role": "user", "content": "Count."}], "options": {"num_predict": 1500}}),
+    "ollama": ("/api/chat", {"messages": TURN, "options": {"num_predict": 1500, "temperature": 0}}),
 }
+"""Route and request of an answer that goes on for a while."""
 
 
 @pytest.mark.parametrize(("client", "speaks"), ACROSS)
@@ -251,7 +254,7 @@ def test_a_client_that_goes_away_frees_the_servers_slot(client: str, speaks: str
     body = jsontext.dumps({"model": "m", "stream": True, **document})
     connection.request("POST", f"/straight-{speaks}{path}", body, {"content-type": "application/json"})
     answer = connection.getresponse()
-    assert answer.status == 200
+    assert answer.status == 200, answer.read()
     assert answer.read1(100)
     assert is_busy(served)
     answer.close()
