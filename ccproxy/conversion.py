@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from ccproxy import media, reasoning, tokens
+from ccproxy import media, notes, reasoning, tokens
 from ccproxy.codec import jsontext, splice
 from ccproxy.errors import Malformed, RequestError, Unsupported
 from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Request, Target, ToolCall, ToolResult, Usage
@@ -115,6 +115,8 @@ def prepare(
     told.relayed = asks_alike and not any(mark in body for mark in (*SEALS, *ours.unfit))
     if not told.relayed or (chat and _is_limited(target)):
         request = ours.read_request(document, context, call)
+        if chat and not own:
+            notes.own_members(request.extras, context, client.chat.quiet)
         bent = chat and _bend(request, target, context)
         if bent or not told.relayed:
             told.relayed = False

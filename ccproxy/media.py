@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from ccproxy.model import Audio, Document, Image, Media, Part, Text, ToolResult
 
-_AUDIO_FORMATS = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg", "pcm16": "audio/pcm"}
+_AUDIO_FORMATS = {
+    "mp3": "audio/mpeg",
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "opus": "audio/ogg",
+    "ogg": "audio/ogg",  # the last word of one type is the one that is written
+    "pcm16": "audio/pcm",
+}
 _AUDIO_NAMES = {mime: name for name, mime in _AUDIO_FORMATS.items()} | {"audio/mp3": "mp3", "audio/x-wav": "wav"}
 _MAGIC = (
     ("iVBORw0KGgo", "image/png"),

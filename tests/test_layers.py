@@ -22,6 +22,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.schema", 1, {"attrs"}),
     ("ccproxy.turns", 1, {"attrs"}),
     ("ccproxy.media", 1, set()),
+    ("ccproxy.notes", 1, set()),
     ("ccproxy.vectors", 1, set()),
     ("ccproxy.tokens", 1, set()),
     ("ccproxy.reasoning", 1, set()),

@@ -40,7 +40,7 @@ def test_part_for(mime: str, part: type) -> None:
     assert part_for(mime) is part
 
 
-@pytest.mark.parametrize("word", ["mp3", "wav", "flac", "aac"])
+@pytest.mark.parametrize("word", ["mp3", "wav", "flac", "aac", "ogg"])
 def test_audio_formats_and_mimes_are_each_others_inverse(word: str) -> None:
     assert audio_format(audio_mime(word)) == word
 

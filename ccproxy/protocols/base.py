@@ -277,6 +277,7 @@ class Chat(Operation[Request]):
     read_answer(document, context, sink): a whole answer as one legal sequence of Sink calls. Raises Malformed.
     write_answer(answer, context): the whole answer for the client.
     reader(): the codec that frames the upstream's stream (of the default shape).
+    quiet: members of a request beyond the model that no upstream of another protocol misses; of the others a note tells.
     renames: whether answers carry the model in so few places that same-protocol traffic is given the client's name.
     record_end: what ends a record of the stream, for a last one that came without.
     alone(document, context): the whole answer to a request that only an upstream of this protocol can do anything with;
@@ -290,6 +291,7 @@ class Chat(Operation[Request]):
     tap: Callable[[Context], Tap]
     reader: Callable[[], Reader]
     stream_type: Callable[[Context], str]
+    quiet: frozenset[str] = frozenset()
     renames: bool = False
     record_end: bytes = b"\n\n"
     alone: Callable[[dict[str, JSON], Context], dict[str, JSON] | None] = _never

@@ -60,6 +60,7 @@ PROTOCOL = Protocol(
         peek=peek,
         path=path,
         unfit=EMPTY_TEXTS,
+        quiet=frozenset({"cache_control", "stream"}),
         renames=True,
     ),
     count=COUNTING,

@@ -29,6 +29,7 @@ from ccproxy.model import (
     Text,
     Tool,
 )
+from ccproxy.notes import undescribed
 from ccproxy.protocols.claude.requests_in import NAME
 from ccproxy.protocols.claude.turns_out import Block, Writer
 from ccproxy.schema import Dialect, clean
@@ -341,6 +342,7 @@ def _format(format: ResponseFormat | None, target: Target, context: Context) -> 
     """`output_config.format`, or what the system prompt says in its place."""
     if format is None or format.kind == "text":
         return None, []
+    undescribed(format, NAME, context)
     version = version_of(target.model)
     if format.kind == "json_schema" and format.schema and (version is None or version >= _FORMATS):
         schema = _closed(clean(format.schema, FORMAT_DIALECT))

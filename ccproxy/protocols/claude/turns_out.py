@@ -35,6 +35,7 @@ from ccproxy.model import (
     ToolResult,
     arguments_object,
 )
+from ccproxy.notes import left_out
 from ccproxy.protocols.base import fit_tool_name
 from ccproxy.protocols.claude.answers import tool_id
 from ccproxy.protocols.claude.requests_in import NAME
@@ -63,7 +64,7 @@ class Writer:
         self._marked: list[Block] = []
 
     def tools(self, tools: list[Tool | Opaque]) -> list[Block]:
-        written = (self._opaque(tool) if isinstance(tool, Opaque) else self._tool(tool) for tool in tools)
+        written = (self._opaque(tool, what="tool") if isinstance(tool, Opaque) else self._tool(tool) for tool in tools)
         return [tool for tool in written if tool is not None]
 
     def tool_name(self, name: str) -> str:
@@ -195,10 +196,10 @@ class Writer:
             block["is_error"] = True
         return self._dress(block, part)
 
-    def _opaque(self, part: Opaque, role: Role = "user") -> Block | None:
+    def _opaque(self, part: Opaque, role: Role = "user", what: str = "part") -> Block | None:
         if part.origin == NAME and isinstance(part.raw, dict):
             return part.raw
-        self.context.note(f"what only the {part.origin} protocol knows was left out")
+        left_out(part, self.context, what)
         return None
 
     def _media(self, part: Media, role: Role) -> Block | None:
@@ -224,7 +225,7 @@ class Writer:
     def _foreign_media(self, part: Media, role: Role) -> Block | None:
         """Images and documents stand in user turns only; a file's id means nothing to another provider."""
         source = _source(part, "") if role in ("user", "tool") and part.file_id is None else None
-        if source is None or isinstance(part, Audio):
+        if source is None or isinstance(part, Audio) or part.mime.startswith("video/"):
             return None
         kind = source.get("media_type", "")
         if isinstance(part, Image):

@@ -39,6 +39,7 @@ CHAT = Chat(
     peek=peek,
     path=path,
     native_shapes=frozenset({SSE}),
+    quiet=frozenset({"model", "systemInstruction"}),
 )
 
 PROTOCOL = Protocol(

@@ -10,6 +10,7 @@ from typing import Any
 
 from ccproxy.errors import Unsupported
 from ccproxy.model import JSON, Context, Effort, ReasoningOptions, Request, ResponseFormat, Target
+from ccproxy.notes import undescribed, within
 from ccproxy.protocols.gemini.options import INTEGERS, NUMBERS, below
 from ccproxy.protocols.gemini.parts_out import own_extras
 from ccproxy.protocols.gemini.schemas import FORMAT
@@ -39,7 +40,7 @@ def generation_config(request: Request, target: Target, context: Context) -> dic
     config: dict[str, JSON] = dict(extras.fields.get("generationConfig") or {}) if extras else {}
     config |= _sampling(request, target, context, own=extras is not None)
     if request.format is not None:
-        config |= _format(request.format)
+        config |= _format(request.format, context)
     if request.reasoning is not None and (thinking := _thinking(request.reasoning, target, context)) is not None:
         config["thinkingConfig"] = thinking
     if request.choices is not None and extras is not None:
@@ -58,7 +59,7 @@ def _sampling(request: Request, target: Target, context: Context, *, own: bool) 
         value = target.defaults.get(name) if value is None else value
         if value is not None:
             low, high = _RANGES.get(name, (value, value))
-            config[key] = min(max(value, low), high)
+            config[key] = within(name, value, low, high, NAME, context)
     if config.get("seed") is not None and not -_SEED_BITS <= config["seed"] <= _SEED_BITS:
         config["seed"] &= _SEED_BITS
     stops: Any = request.sampling.stop or target.defaults.get("stop") or []
@@ -71,12 +72,13 @@ def _sampling(request: Request, target: Target, context: Context, *, own: bool) 
     return config
 
 
-def _format(format: ResponseFormat) -> dict[str, JSON]:
+def _format(format: ResponseFormat, context: Context) -> dict[str, JSON]:
     if said := own_extras(format.extras):
         return said.fields
     if format.kind == "text":
         return {}
     config: dict[str, JSON] = {"responseMimeType": "application/json"}
+    undescribed(format, NAME, context)
     if format.kind == "json_schema" and format.schema is not None:
         config["responseJsonSchema"] = clean(format.schema, FORMAT)
     return config
@@ -122,7 +124,7 @@ def _level(options: ReasoningOptions, model: str) -> dict[str, JSON]:
 def _budget(options: ReasoningOptions, model: str, context: Context) -> dict[str, JSON]:
     budget = budget_of(options)
     if budget is None or budget < 0:
-        return {"thinkingBudget": -1} if options.adaptive else {}
+        return {"thinkingBudget": -1} if options.adaptive or options.enabled else {}
     for word, least, most, can_be_off in _BUDGETS:
         if word in model and version(model) == (2, 5):
             fitted = 0 if budget == 0 and can_be_off else min(max(budget, least), most)

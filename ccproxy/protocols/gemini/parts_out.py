@@ -32,6 +32,7 @@ from ccproxy.model import (
     ToolResult,
     arguments_object,
 )
+from ccproxy.notes import left_out
 from ccproxy.protocols.base import fit_tool_name
 from ccproxy.protocols.gemini.grounding import are_facts
 from ccproxy.protocols.gemini.options import below
@@ -136,6 +137,8 @@ class PartWriter:
         extras = own_extras(part.extras)
         ours = part.signature if part.origin == NAME else ""
         foreign = bool(part.signature or part.redacted) and not ours
+        if foreign and not part.text:
+            self._context.note("a thought that only its maker can read was left out")
         thought: dict[str, JSON] = {"text": part.text, "thought": True}
         if extras is not None:
             signed = "signed" in extras.shape.split()
@@ -173,7 +176,7 @@ class PartWriter:
     def _opaque(self, part: Any) -> Sequence[dict[str, JSON]]:
         if part.origin == NAME and isinstance(part.raw, dict):
             return [] if are_facts(part.raw) else [part.raw]
-        self._context.note(f"a block that only the {part.origin} protocol knows was left out")
+        left_out(part, self._context, "part")
         return []
 
     def _media(self, part: Any) -> Sequence[dict[str, JSON]]:

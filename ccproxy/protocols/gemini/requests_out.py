@@ -24,6 +24,7 @@ from ccproxy.model import (
     Tool,
     ToolChoice,
 )
+from ccproxy.notes import left_out
 from ccproxy.protocols.gemini.generation import generation_config
 from ccproxy.protocols.gemini.options import below
 from ccproxy.protocols.gemini.parts_out import PartWriter, own_extras, wire_name
@@ -225,7 +226,7 @@ def _declarations(tools: list[Tool | Opaque], target: Target, context: Context) 
     found: list[dict[str, JSON]] = []
     for tool in tools:
         if isinstance(tool, Opaque):
-            context.note(f"a server tool of the {tool.origin} protocol was left out")
+            left_out(tool, context, "tool")
         else:
             if tool.kind == "custom":
                 context.note(f"the custom tool {tool.name} was offered as a function with one text")

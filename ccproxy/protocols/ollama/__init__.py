@@ -36,6 +36,7 @@ PROTOCOL = Protocol(
         Route(method="GET", path="/api/version", operation="fixed", document=VERSION),
     ),
     chat=Chat(
+        quiet=frozenset({"logprobs", "top_logprobs"}),
         read_request=read_request,
         write_request=write_request,
         read_answer=read_answer,

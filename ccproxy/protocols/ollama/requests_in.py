@@ -218,7 +218,7 @@ def _thinking(rest: Fields) -> ReasoningOptions | None:
     if not isinstance(said, bool) and said not in LEVELS:
         raise RequestError(f"think must be true, false or one of {', '.join(LEVELS)}", param="think")
     del rest["think"]
-    return ReasoningOptions(enabled=said) if isinstance(said, bool) else ReasoningOptions(effort=said)
+    return ReasoningOptions(said) if isinstance(said, bool) else ReasoningOptions(True, said)
 
 
 def _logprobs(rest: Fields) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import define, field
 
-from ccproxy import media, schema, turns
+from ccproxy import media, notes, schema, turns
 from ccproxy.errors import Unsupported
 from ccproxy.model import (
     JSON,
@@ -54,7 +54,7 @@ def write_request(request: Request, target: Target, context: Context) -> dict[st
     if not own:
         _refuse_or_note(request, context)
     fields = dict(_said(request.extras))
-    options = _options(request, target, fields, own)
+    options = _options(request, target, fields, own, context)
     document: Fields = {
         "model": target.model or request.model,
         "messages": [one for message in _ordered(request, own, context) for one in _messages_out(message, context, own)],
@@ -63,7 +63,7 @@ def write_request(request: Request, target: Target, context: Context) -> dict[st
     tools = _tools(request, context)
     optional: Fields = {
         "tools": tools or None,
-        "format": _format(request.format),
+        "format": _format(request.format, context),
         "think": _think(request.reasoning, target, context, own),
         "options": options,
     }
@@ -131,7 +131,7 @@ class _Draft:
         """Signatures and what only the maker can read have no place; the words have."""
         if part.text:
             self.thoughts.append(part.text)
-        elif part.redacted:
+        elif part.redacted or part.signature:
             self.context.note(f"redacted thinking has no place in the {NAME} protocol and was left out")
 
     def image(self, part: Image) -> None:
@@ -155,7 +155,7 @@ class _Draft:
         self.texts.append(text)
 
     def opaque(self, part: Opaque) -> None:
-        self.context.note(f"a part that only the {part.origin} protocol knows was left out")
+        notes.left_out(part, self.context, "part")
 
     def call(self, part: ToolCall) -> None:
         said = _said(part.extras)
@@ -231,7 +231,7 @@ def _tools(request: Request, context: Context) -> list[Fields]:
     if choice.mode != "auto":
         context.note(f"tool_choice cannot make a call compulsory in the {NAME} protocol")
     names = [choice.name] if choice.mode == "tool" else choice.allowed
-    kept = [tool for tool in request.tools if not names or (isinstance(tool, Tool) and tool.name in names)]
+    kept = [tool for tool in request.tools if not names or isinstance(tool, Opaque) or tool.name in names]
     return [one for tool in kept for one in _tool(tool, context)]
 
 
@@ -243,7 +243,7 @@ def _tool(tool: Tool | Opaque, context: Context) -> list[Fields]:
     if isinstance(tool, Opaque):
         if tool.origin == NAME:
             return [tool.raw]
-        context.note(f"a tool that only the {tool.origin} protocol knows was left out")
+        notes.left_out(tool, context, "tool")
         return []
     said = _said(tool.extras)
     own = tool.extras is not None and tool.extras.origin == NAME
@@ -254,14 +254,17 @@ def _tool(tool: Tool | Opaque, context: Context) -> list[Fields]:
         context.note(f"the custom tool {tool.name} was offered as a function with one text")
         function["parameters"] = FREE_TEXT
     elif tool.parameters is not None or not own:
+        if tool.strict:
+            context.note(f"`strict` of tools has no place in the {NAME} protocol and was left out")
         function["parameters"] = tool.parameters if own else schema.clean(tool.parameters, DIALECT)
     return [{**(said if own else {"type": "function"}), "function": function}]
 
 
-def _format(format: ResponseFormat | None) -> JSON:
+def _format(format: ResponseFormat | None, context: Context) -> JSON:
     """ "json" or the schema itself ("Structured outputs"); the grammar made of it takes refs."""
     if format is None or format.kind == "text":
         return None
+    notes.undescribed(format, NAME, context)
     return format.schema or "json"
 
 
@@ -278,12 +281,11 @@ def _think(options: ReasoningOptions | None, target: Target, context: Context, o
         return True if options.enabled or options.adaptive else None
     if target.traits.efforts:
         return nearest_effort(effort, target.traits.efforts)
-    if options.effort is not None:
-        context.note("the effort of thinking has no place at this model and was sent as on")
+    context.note("the effort or budget of thinking has no place at this model and was sent as on")
     return True
 
 
-def _options(request: Request, target: Target, fields: Fields, own: bool) -> Fields | None:
+def _options(request: Request, target: Target, fields: Fields, own: bool, context: Context) -> Fields | None:
     """What the client said, the provider's defaults where it was silent; None when that is nothing."""
     said = fields.get("options")
     options: Fields = dict(said) if isinstance(said, dict) else {}
@@ -292,7 +294,8 @@ def _options(request: Request, target: Target, fields: Fields, own: bool) -> Fie
         if value is None and key not in options:
             value = target.defaults.get(name)
         if value is not None:
-            options[key] = value if own else _clamped(key, value)
+            low, high = _RANGES.get(key, (value, value))
+            options[key] = value if own else notes.within(key, value, low, high, NAME, context)
     stop = request.sampling.stop or ([] if "stop" in options else target.defaults.get("stop"))
     if stop:
         options["stop"] = list(stop)
@@ -300,8 +303,3 @@ def _options(request: Request, target: Target, fields: Fields, own: bool) -> Fie
 
 
 _RANGES: dict[str, tuple[float, float]] = {"temperature": (0, 2), "top_p": (0, 1), "min_p": (0, 1)}
-
-
-def _clamped(key: str, value: float) -> float:
-    low, high = _RANGES.get(key, (value, value))
-    return min(max(value, low), high)

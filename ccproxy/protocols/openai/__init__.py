@@ -56,6 +56,7 @@ PROTOCOL = Protocol(
         peek=peek,
         path=path,
         native_shapes=frozenset({"", LEGACY}),
+        quiet=frozenset({"stream_options"}),
     ),
     embeddings=EMBEDDINGS,
     models=Models(path="/models", read=read_models, write=write_models, write_one=write_model),

@@ -39,6 +39,7 @@ from ccproxy.model import (
     ToolResult,
     arguments_text,
 )
+from ccproxy.notes import left_out, within
 from ccproxy.protocols.base import fit, fit_tool_name
 from ccproxy.protocols.openai.checks import extras_of
 from ccproxy.protocols.openai.messages import MEMBER
@@ -120,7 +121,7 @@ def _tools(request: Request, target: Target, context: Context) -> list[Tool]:
     found: list[Tool] = []
     for tool in request.tools:
         if isinstance(tool, Opaque):
-            context.note(f"a server tool of the {tool.origin} protocol was left out")
+            left_out(tool, context, "tool")
         elif not allowed or tool.name in allowed:
             found.append(_tool(tool, target, context))
     return found
@@ -188,9 +189,8 @@ def _sampling(sampling: Sampling, target: Target, context: Context) -> Sampling:
         context.note(f"only the first {_MAX_STOPS} stop sequences were sent")
     for field, (low, high) in _RANGES.items():
         value = getattr(adapted, field)
-        if value is not None and not low <= value <= high:
-            setattr(adapted, field, min(max(value, low), high))
-            context.note(f"{field} {value} was brought into the range of the {NAME} protocol")
+        if value is not None:
+            setattr(adapted, field, within(field, value, low, high, NAME, context))
     for field in _VENDOR_SAMPLING:
         known = field in target.traits.takes or field in target.defaults
         if getattr(adapted, field) is not None and not known:
@@ -271,7 +271,7 @@ class _Messages:
             elif isinstance(part, Media):
                 texts.append(self._stand_in(part))
             elif isinstance(part, Opaque):
-                self._context.note(f"a part that only the {part.origin} protocol knows was left out")
+                left_out(part, self._context, "part")
         if len(texts) < 2 or any(text.cache for text in texts):
             return list(texts)
         return [Text(joint.join(text.text for text in texts))]
@@ -326,7 +326,7 @@ class _Messages:
         wanted = self._target.traits.thoughts
         if wanted and (words or self._demands(parts)):
             fields.setdefault(wanted, [{"type": "reasoning.text", "text": words}] if wanted == DETAILS else words)
-        if words and not fields:
+        if thoughts and not fields:
             self._context.note(f"earlier thoughts have no place in the {NAME} protocol and were left out")
         return [Reasoning(words, origin=NAME, extras=Extras(NAME, fields, MEMBER))] if fields else []
 

@@ -168,9 +168,15 @@ def _read_reasoning(document: dict[str, JSON], request: Request) -> set[str]:
         enabled=enabled if isinstance(enabled, bool) else None,
         effort=effort if effort in _EFFORTS else None,
         budget=budget if isinstance(budget, int) else None,
+        summary=_summary(options) if options and enabled is not False else "",
         extras=extras_of({"reasoning": options} if options else {}, _EFFORT if known else ""),
     )
     return known | {"reasoning"} if options else known
+
+
+def _summary(options: dict[str, JSON]) -> str:
+    """OpenRouter shows the thoughts that were asked for so ("Reasoning tokens", `exclude`)."""
+    return "none" if options.get("exclude") is True else "auto"
 
 
 def _read_sampling(document: dict[str, JSON], sampling: Sampling) -> tuple[str, set[str]]:

@@ -53,6 +53,7 @@ PROTOCOL = Protocol(
         stream_type=_stream_type,
         peek=peek,
         path=_path,
+        quiet=frozenset({"safety_identifier", "stream", "stream_options"}),
         renames=True,
     ),
     count=COUNTING,

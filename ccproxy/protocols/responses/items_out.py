@@ -29,6 +29,7 @@ from ccproxy.model import (
     ToolResult,
     arguments_text,
 )
+from ccproxy.notes import left_out
 from ccproxy.protocols.base import fit, fit_tool_name
 from ccproxy.protocols.responses.items_in import ITEM, TEXT
 from ccproxy.protocols.responses.terms import NAME, own_fields, own_shape
@@ -141,7 +142,16 @@ def _write_assistant(message: Message, scope: Scope) -> list[Item]:
             if "string" in words:
                 items[-1]["content"] = one["text"]
                 content = None
-    return items
+    return items if scope.own else [_eased(item) for item in items]
+
+
+def _eased(item: Item) -> Item:
+    """A message's words as one text, which needs no id and no status as a list of output parts does (API reference, input:
+    "EasyInputMessage", "Output message"). A refusal has no other place than the list."""
+    content = item.get("content")
+    if not isinstance(content, list) or any(part["type"] != "output_text" for part in content):
+        return item
+    return {**item, "content": "".join(part["text"] for part in content)}
 
 
 def _message_item(first: Part, content: list[JSON]) -> Item:
@@ -191,7 +201,7 @@ def _is_said(part: Part) -> bool:
 def _write_opaque(part: Opaque, rest: Sequence[Part], scope: Scope) -> Item | None:
     if part.origin == NAME:
         return dict(part.raw)
-    scope.context.note(f"what only the {part.origin} protocol knows was left out")
+    left_out(part, scope.context, "part")
     return None
 
 

@@ -26,6 +26,9 @@ from ccproxy.protocols.responses.fields import Fields
 from ccproxy.protocols.responses.items_in import flat_name, read_items
 from ccproxy.protocols.responses.terms import NAME, echo_of
 
+SAFE = "safe"
+"""Word of a request's shape: its user stands in `safety_identifier`, which is among its extras."""
+
 NAMESPACE = "$namespace"
 """Key of a tool's fields for the other members of the namespace that it stands in."""
 
@@ -79,6 +82,9 @@ def read_request(document: dict[str, JSON], context: Context, call: Call) -> Req
         stream=context.stream,
         extras=Extras(NAME, body.rest, shape),
     )
+    if not request.user and isinstance(identifier := body.rest.get("safety_identifier"), str):
+        request.user = identifier  # what `user` is called now
+        request.extras = Extras(NAME, body.rest, f"{shape} {SAFE}")
     instructions = body.rest.get("instructions")
     if instructions is not None:
         request.system = [Text(body.string("instructions"))]

@@ -24,9 +24,10 @@ from ccproxy.model import (
     Tool,
     ToolChoice,
 )
+from ccproxy.notes import left_out, within
 from ccproxy.protocols.base import fit
 from ccproxy.protocols.responses.items_out import ILLEGAL, LIMIT, Item, Scope, write_items
-from ccproxy.protocols.responses.requests_in import NAMESPACE
+from ccproxy.protocols.responses.requests_in import NAMESPACE, SAFE
 from ccproxy.protocols.responses.terms import NAME, own_fields, own_shape
 from ccproxy.reasoning import effort_to_send, nearest_effort
 from ccproxy.schema import Dialect, clean
@@ -135,7 +136,7 @@ def _tools(request: Request, scope: Scope) -> dict[str, JSON]:
 def _server_tool(tool: Opaque, scope: Scope) -> list[Item]:
     if tool.origin == NAME:
         return [tool.raw]
-    scope.context.note(f"a server tool of the {tool.origin} protocol was left out")
+    left_out(tool, scope.context, "tool")
     return []
 
 
@@ -207,8 +208,9 @@ def _sampling(request: Request, target: Target, context: Context, own: bool) -> 
         value = getattr(request.sampling, name)
         value = target.defaults.get(name) if value is None else value
         if value is not None:
-            value = value if own else max(least, value)  # our own client is told by the upstream
-            found[key] = value if most is None else min(value, most)
+            low = min(value, least) if own else least  # our own client is told by the upstream
+            high = max(value, least) if most is None else most
+            found[key] = within(key, value, low, high, NAME, context)
     for name in _NO_PLACE:
         if getattr(request.sampling, name) not in (None, []):
             context.note(f"{name} has no place in the {NAME} protocol and was left out")
@@ -270,7 +272,7 @@ def _own_rest(request: Request, fields: dict[str, JSON]) -> dict[str, JSON]:
         fields.pop("stream_options", None)
     said = {
         "top_logprobs": request.logprobs,
-        "user": request.user or None,
+        "user": request.user if SAFE not in own_shape(request.extras) and request.user else None,
         "metadata": request.metadata,
         "previous_response_id": request.previous_id or None,
     }

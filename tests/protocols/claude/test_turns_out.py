@@ -224,6 +224,7 @@ def test_media_that_the_api_takes(part: Part, written: dict[str, Any]) -> None:
         (Image(file_id="file-1"), "user"),
         (Image(mime="image/png", data="x"), "assistant"),
         (Document(mime="video/mp4", data="xxxx"), "user"),
+        (Document(mime="video/mp4", url="https://example.com/v"), "user"),
         (Document(mime="text/plain", data="no base64!"), "user"),
         (Document(mime="text/plain", data="/w=="), "user"),
         (Document(), "user"),

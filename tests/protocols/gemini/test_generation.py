@@ -35,6 +35,12 @@ def test_sampling(sampling: Sampling, expected: dict[str, Any]) -> None:
     assert config(sampling=sampling) == expected
 
 
+def test_what_changes_on_the_way_is_told() -> None:
+    told = context()
+    config(told=told, sampling=Sampling(temperature=3.0), format=ResponseFormat("json_schema", {}, description="why"))
+    assert ["temperature 3.0" in told.notes[0], "description" in told.notes[1]] == [True, True]
+
+
 def test_only_five_stop_sequences() -> None:
     told = context()
     assert config(told=told, sampling=Sampling(stop=list("abcdef")))["stopSequences"] == list("abcde")
@@ -95,6 +101,7 @@ OFF = ReasoningOptions(enabled=False)
             {"includeThoughts": True, "thinkingBudget": 24_576},
         ),
         ("gemini-2.5-flash", OFF, {"thinkingBudget": 0}),
+        ("gemini-2.5-flash-lite", ReasoningOptions(enabled=True), {"includeThoughts": True, "thinkingBudget": -1}),
         ("gemini-2.5-flash", ReasoningOptions(enabled=True, adaptive=True, summary="omitted"), {"thinkingBudget": -1}),
         ("gemini-2.5-flash-lite", ReasoningOptions(budget=100, summary="none"), {"thinkingBudget": 512}),
         ("gemini-2.5-pro", OFF, {"thinkingBudget": 128}),

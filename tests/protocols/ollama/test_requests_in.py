@@ -80,7 +80,7 @@ def test_the_whole_of_a_request() -> None:
     )
     assert (request.origin, request.model, request.stream, request.logprobs) == (NAME, "m:1b", False, 3)
     assert request.sampling == Sampling(temperature=0, max_tokens=9, stop=["x"], repeat_penalty=1.1, seed=7)
-    assert request.reasoning == ReasoningOptions(effort="high")
+    assert request.reasoning == ReasoningOptions(True, "high")
     assert request.format == ResponseFormat("json_schema", {"type": "object"})
     (tool,) = request.tools
     assert isinstance(tool, Tool)

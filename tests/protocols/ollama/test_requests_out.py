@@ -198,8 +198,9 @@ def test_tools() -> None:
     ]
     assert {one["type"] for one in out} == {"function"}
     assert notes == [
+        "`strict` of tools has no place in the ollama protocol and was left out",
         "the custom tool patch was offered as a function with one text",
-        "a tool that only the elsewhere protocol knows was left out",
+        "the tool web_search was left out: only the elsewhere protocol knows it",
     ]
     ChatRequest(model="m", messages=[], tools=out)
 
@@ -314,3 +315,17 @@ def test_knobs_without_a_place_are_noted() -> None:
     quiet: list[str] = []
     written(quiet, parallel_tool_calls=True, store=False)
     assert quiet == []
+
+
+def test_what_changes_on_the_way_is_told() -> None:
+    notes: list[str] = []
+    written(
+        notes,
+        sampling=Sampling(temperature=-1),
+        format=ResponseFormat("json_schema", {"type": "object"}, description="why"),
+        tools=[Tool("f"), Opaque(ELSEWHERE, {"type": "web_search"})],
+        tool_choice=ToolChoice("tool", "f"),
+        reasoning=ReasoningOptions(budget=9),
+    )
+    for word in ("temperature -1", "description of the response format", "web_search", "budget"):
+        assert any(word in note for note in notes), word

@@ -277,7 +277,7 @@ def test_tools() -> None:
         {"type": "function", "function": {"name": "g", "parameters": empty}},
     ]
     assert document["parallel_tool_calls"] is False
-    assert any("server tool" in note for note in notes)
+    assert any("web_search" in note for note in notes)
 
 
 @pytest.mark.parametrize("native", [True, False])

@@ -187,3 +187,19 @@ def test_the_other_way_of_answering(document: Any, stream: bool, expected: Any) 
     request = read_request(document, own, Call())
     request.stream = stream
     assert write_request(request, TARGET, own) == asking(**expected)
+
+
+@pytest.mark.parametrize(
+    ("said", "summary"),
+    [
+        ({"effort": "high"}, "auto"),
+        ({"max_tokens": 2000}, "auto"),
+        ({"effort": "high", "exclude": True}, "none"),
+        ({"enabled": False}, ""),
+    ],
+)
+def test_thoughts_that_are_asked_for_with_reasoning_are_shown(said: dict[str, Any], summary: str) -> None:
+    """OpenRouter, "Reasoning tokens"; so a client sees them from an upstream that shows none unless told to."""
+    options = read({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "reasoning": said}).reasoning
+    assert options is not None
+    assert options.summary == summary

@@ -99,18 +99,21 @@ def test_media(part: Part, item: dict[str, Any] | None) -> None:
         assert content.items() >= item.items()
 
 
-@pytest.mark.parametrize(
-    ("message", "kind"),
-    [
-        (Message("assistant", [Image(mime="image/png", data="iVBO")]), "output_text"),
-        (Message("tool", [ToolResult("c", "f", [Audio(mime="audio/wav", data="QQ==")])]), "input_text"),
-    ],
-)
-def test_media_where_there_is_no_place(message: Message, kind: str) -> None:
-    item = written(message, notes=1)[0]
-    content = item.get("content") or item["output"]
-    assert content[0]["type"] == kind
-    assert "left out" in content[0]["text"]
+def test_media_where_there_is_no_place() -> None:
+    said = written(Message("assistant", [Image(mime="image/png", data="iVBO")]), notes=1)[0]["content"]
+    assert said == "[image left out: the responses protocol has no place for it here]"
+    audio = Audio(mime="audio/wav", data="QQ==")
+    part = written(Message("tool", [ToolResult("c", "f", [audio])]), notes=1)[0]["output"][0]
+    assert part["type"] == "input_text"
+    assert "left out" in part["text"]
+
+
+def test_an_assistants_words_are_one_text() -> None:
+    """As a list they would need an id and a status. A refusal has no other place than the list."""
+    said = Message("assistant", [Text("He"), Text("llo"), ToolCall("c", "f", "{}"), Text("x")])
+    assert [item.get("content") for item in written(said)] == ["Hello", None, "x"]
+    refused = written(Message("assistant", [Text("I am sorry."), Refusal("No.")]))[0]["content"]
+    assert [part["type"] for part in refused] == ["output_text", "refusal"]
 
 
 def test_a_result_with_a_picture() -> None:
@@ -185,9 +188,7 @@ def test_reasoning_without_its_item_is_left_out() -> None:
 
 def test_what_only_another_protocol_knows_is_left_out() -> None:
     foreign = Opaque("claude", {"type": "server_tool_use"})
-    assert written(Message("assistant", [foreign, Text("x")]), notes=1)[0]["content"] == [
-        {"type": "output_text", "text": "x"}
-    ]
+    assert written(Message("assistant", [foreign, Text("x")]), notes=1)[0]["content"] == "x"
     assert written(Message("user", [foreign]), notes=1) == []
 
 
@@ -205,6 +206,4 @@ def test_what_a_policy_adds_to_our_own_messages() -> None:
 
 def test_extras_of_another_protocol_are_left_alone() -> None:
     text = Text("x", extras=Extras("claude", {"citations": []}, "item string raw"))
-    assert written(Message("assistant", [text])) == [
-        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "x"}]}
-    ]
+    assert written(Message("assistant", [text])) == [{"type": "message", "role": "assistant", "content": "x"}]

@@ -248,3 +248,9 @@ def test_garbage_raises_nothing_but_its_own_error(seed: int) -> None:
         if isinstance(broken, dict):
             with contextlib.suppress(RequestError):
                 read_request(broken, context(), Call())
+
+
+def test_the_end_user_has_two_names() -> None:
+    """`safety_identifier` is what `user` is called now; other protocols have one place for both."""
+    assert read({"safety_identifier": "u"}).user == "u"
+    assert read({"safety_identifier": "u", "user": "v"}).user == "v"

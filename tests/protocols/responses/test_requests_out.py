@@ -174,7 +174,7 @@ def test_tools_of_another_protocol() -> None:
     assert document["tool_choice"] == {"type": "function", "name": first["name"]}
     assert exchange.tool_names == {first["name"]: "my.tool"}
     assert document["parallel_tool_calls"] is False
-    assert exchange.notes == ["a server tool of the claude protocol was left out"]
+    assert exchange.notes == ["the tool web_search_20250305 was left out: only the claude protocol knows it"]
 
 
 @pytest.mark.parametrize(
@@ -294,3 +294,18 @@ def test_a_stream_is_asked_for() -> None:
     assert write(stream=True)["stream"] is True
     assert "stream" not in write()
     assert write(system=[Text("a"), Opaque("claude", {})])["instructions"] == "a"
+
+
+@pytest.mark.parametrize("more", [{"safety_identifier": "u"}, {"safety_identifier": "u", "user": "u"}, {"user": "u"}])
+def test_the_end_user_is_called_as_before(more: dict[str, str]) -> None:
+    document = again({"model": "m", "input": "x", **more})
+    assert {key: document[key] for key in ("safety_identifier", "user") if key in document} == more
+
+
+def test_what_was_brought_into_a_range_is_told() -> None:
+    of = context(upstream="responses")
+    assert write(of, sampling=Sampling(temperature=3, max_tokens=5))["max_output_tokens"] == 16
+    assert of.notes == [
+        "temperature 3 was brought into the range of the responses protocol",
+        "max_output_tokens 5 was brought into the range of the responses protocol",
+    ]
