@@ -175,7 +175,7 @@ def _settings(request: Request, rows: dict[str, str]) -> None:
     options = request.reasoning
     if options is not None and "thinking.off" in rows and thinking(request) is False and options.effort != "none":
         request.reasoning = None
-    if options is not None and "thinking.adaptive" in rows and options.adaptive:
+    if options is not None and rows.get("thinking.adaptive") == "left out" and options.adaptive:
         request.reasoning = None
     request.metadata = request.logprobs = None
     if request.format is not None and request.format.kind == "json" and "format.json" in rows:
@@ -245,7 +245,10 @@ _INSTEAD: dict[str, Callable[[Any, Sampling, bool], Any]] = {
         None if thinks or sampling.temperature is not None else value
     ),
     "left out with thinking": lambda value, sampling, thinks: None if thinks else value,
-    "at most 1": lambda value, sampling, thinks: None if thinks and value != 1 else min(value, 1),
+    "within 0 and 1": lambda value, sampling, thinks: None if thinks and value != 1 else min(max(value, 0), 1),
+    "within 0 and 2": lambda value, sampling, thinks: min(max(value, 0), 2),
+    "left out where blank": lambda value, sampling, thinks: [one for one in value if one.strip()],
+    "at least 16": lambda value, sampling, thinks: max(value, 16),
 }
 
 
