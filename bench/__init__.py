@@ -7,5 +7,6 @@ from ccproxy import measure
 SUITES: dict[str, str] = {
     **measure.SUITES,
     "framing": "bench.framing",
+    "start": "bench.start",
 }
 """Suite -> its module. Imported when it is run: some need packages of the `bench` extra."""

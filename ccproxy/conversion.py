@@ -11,13 +11,14 @@ signatures in its history, which this upstream would refuse.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
 
 from ccproxy import media, notes, reasoning, tokens
 from ccproxy.codec import jsontext, splice
-from ccproxy.errors import Malformed, RequestError, Unsupported
+from ccproxy.errors import CcproxyError, Malformed, RequestError, Unsupported
 from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Request, Target, ToolCall, ToolResult, Usage
 from ccproxy.policy.fitting import fitted
 from ccproxy.protocols.base import Call, Headers, Memory, Operation, Protocol
@@ -112,6 +113,8 @@ def prepare(
     shape = context.shape if own else ""
     told = Prepared(path=theirs.path(target, stream, shape), headers=list(upstream.headers), body=body, stream=stream)
     asks_alike = own and stream == context.stream and shape in ours.native_shapes and not (chat and target.defaults)
+    if chat:
+        context.count_input = partial(_tokens_of, told, upstream)
     told.relayed = asks_alike and not any(mark in body for mark in (*SEALS, *ours.unfit))
     if not told.relayed or (chat and _is_limited(target)):
         request = ours.read_request(document, context, call)
@@ -124,6 +127,16 @@ def prepare(
             return told
     told.body = _relayed(body, document, target, context if chat else None)
     return told
+
+
+def _tokens_of(told: Prepared, upstream: Protocol) -> int:
+    """The request's tokens, estimated from what went up. 0 where that cannot be read: a count is no reason to fail."""
+    try:
+        document, context = document_of(told.body), Context(client=upstream.name, upstream=upstream.name)
+        request = upstream.chat.read_request(document, context, Call(model=context.upstream))
+    except CcproxyError:
+        return 0
+    return tokens.of_request(request)
 
 
 def pump_for(

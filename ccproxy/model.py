@@ -27,7 +27,7 @@ Rules that every reader and writer keeps:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from attrs import define, field, frozen
@@ -396,7 +396,8 @@ class Context:
     tool_names: upstream tool name -> the client's, for names that had to change; tool_ids: the same for call ids.
     tools: the client's tools by the client's name: kind and namespace restore what another protocol flattened.
     echo: request fields that the client's protocol repeats in its answers. input_estimate: tokens, for protocols that
-    want a count before the upstream gives one; 0 when not estimated.
+    want a count before the upstream gives one; 0 when not estimated. count_input: estimates them, for an answer whose
+    upstream counted nothing; it takes milliseconds, so nobody calls it before that is known. None: the request is not.
     notes: what was dropped or adapted and why, one sentence each; the app logs them.
     """
 
@@ -413,6 +414,7 @@ class Context:
     tools: dict[str, Tool] = field(factory=dict)
     echo: dict[str, JSON] = field(factory=dict)
     input_estimate: int = 0
+    count_input: Callable[[], int] | None = field(default=None, eq=False, repr=False)
     notes: list[str] = field(factory=list)
 
     def anew(self) -> Context:

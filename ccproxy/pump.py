@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ccproxy import tokens
 from ccproxy.codec import jsontext, splice
 from ccproxy.codec.repeats import Repeats
 from ccproxy.errors import CcproxyError, Malformed, UpstreamError
@@ -57,6 +58,7 @@ class Pump:
         return b""
 
     def _written(self, answer: Answer, client: Chat, context: Context) -> bytes:
+        answer.usage = _settled(answer, context)
         self.answer = client.write_answer(answer, context)
         return jsontext.dumps(self.answer)
 
@@ -74,7 +76,7 @@ class Converter(Pump):
 
     @property
     def usage(self) -> Usage | None:
-        return self._encoder.totals
+        return self._encoder.usage_so_far()
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
@@ -127,6 +129,7 @@ class Relay(Pump):
         self._make_reader = chat.reader
         self._reader = chat.reader()
         self._tap = chat.tap(context)
+        self._context = context
         self._repeats = Repeats(self._tap.ends, self._tap.volatile, self._tap.varying)
         self._again: Callable[[str], None] = pass_by
         self._record_end = chat.record_end
@@ -135,7 +138,7 @@ class Relay(Pump):
 
     @property
     def usage(self) -> Usage | None:
-        return self._tap.usage
+        return tokens.settled(self._tap.usage, self._tap.length(), self._context)
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
@@ -273,7 +276,7 @@ class Gatherer(Pump):
 
     @property
     def usage(self) -> Usage | None:
-        return self._collector.answer.usage
+        return _settled(self._collector.answer, self._context)
 
     def feed(self, data: bytes) -> bytes:
         if self.done:
@@ -371,7 +374,7 @@ class Folder(Whole):
             return encoder.take()
         collector = Collector()
         self._upstream.read_answer(document, self._context, staged(collector, self._stages))
-        self.done, self.failure, self._usage = True, collector.failure, collector.answer.usage
+        self.done, self.failure, self._usage = True, collector.failure, _settled(collector.answer, self._context)
         return b"" if self.failure else self._written(collector.answer, self._client, self._context)
 
 
@@ -393,7 +396,11 @@ class Carrier(Folder):
             self._upstream.read_answer(document, self._context, collector)
         except UpstreamError as error:
             self._context.note(f"the answer could not be read for its usage: {error.message}")
-        return collector.answer.usage
+        return _settled(collector.answer, self._context)
+
+
+def _settled(answer: Answer, context: Context) -> Usage | None:
+    return tokens.settled(answer.usage, tokens.of_answer(answer.parts), context)
 
 
 def _too_long() -> Malformed:

@@ -62,6 +62,9 @@ CANNOT_HOLD: dict[str, list[tuple[str, Callable[[dict[str, Any]], None]]]] = {
 }
 """Client -> what its protocol has no place for, and how a comparison allows for it."""
 
+UNCOUNTED = "an upstream that counts nothing is estimated in the answers of other protocols (F094), and the log says so"
+
+
 NOT_JUDGED = {
     "openai-responses--azure-gpt-5-1-codex-max-parallel-tools-thinking-encrypted-reasoning-stream": (
         "the recording holds several answers one after another; the first one's end is the end"
@@ -151,6 +154,8 @@ def test_the_client_hears_what_the_recording_says(
         return
     said = meaning_of(speaks, recorded(case, part), part == "stream")
     heard = CLIENTS[client](f"{ccproxy}/to-{speaks}", model, part == "stream")
+    if not said.input and not said.output:
+        said.input, said.output = heard.input, heard.output  # see UNCOUNTED
     assert judged(heard, client) == judged(said, client)
 
 

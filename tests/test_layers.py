@@ -29,9 +29,9 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.tables", 1, {"attrs"}),
     ("ccproxy.protocols.base", 2, {"attrs"}),
     ("ccproxy.policy", 2, {"attrs"}),
-    ("ccproxy.transport.http1", 2, {"h11", "attrs"}),
+    ("ccproxy.transport.http1", 2, {"attrs"}),
     ("ccproxy.transport.body", 2, {"attrs", "zstandard", "brotli"}),
-    ("ccproxy.transport.tunnel", 2, {"h11", "socksio", "attrs"}),
+    ("ccproxy.transport.tunnel", 2, {"socksio", "attrs"}),
     ("ccproxy.transport.pool", 2, {"attrs"}),
     *[(f"ccproxy.protocols.{name}", 3, {"orjson", "attrs"}) for name in sorted(PROTOCOL_NAMES)],
     ("ccproxy.protocols", 4, set()),
@@ -48,7 +48,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.transport", 9, {"attrs"}),
     ("ccproxy.transport.on_asyncio", 10, {"uvloop", "attrs"}),
     ("ccproxy.transport.on_trio", 10, {"trio", "attrs"}),
-    ("ccproxy.measure", 11, {"attrs", "click", "httpx", "orjson", "uvloop"}),
+    ("ccproxy.measure", 11, {"attrs", "click", "httpx", "orjson", "trustme", "uvloop"}),
     ("ccproxy.cli", 12, {"attrs", "click", "httpx", "anyio"}),
     ("ccproxy.__main__", 13, set()),
 ]
@@ -64,7 +64,6 @@ ONLY_IN = {
     "asyncio": "ccproxy.transport.on_asyncio",
     "uvloop": "ccproxy.transport.on_asyncio",
     "trio": "ccproxy.transport.on_trio",
-    "h11": "ccproxy.transport",
 }
 
 

@@ -92,9 +92,11 @@ def test_a_context_made_anew_keeps_what_was_there_before_the_request_was_read() 
         "tools": {"a": Tool("a")},
         "echo": {"a": 1},
         "input_estimate": 5,
+        "count_input": lambda: 5,
         "notes": ["n"],
     }
     assert {field.name for field in fields(Context)} == given.keys() | read.keys()
     context = Context(**given, **read)
     assert context.anew() == Context(**given, upstream="")
+    assert context.anew().count_input is None
     assert context.anew().notes is not context.notes

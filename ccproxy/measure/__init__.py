@@ -11,5 +11,6 @@ from __future__ import annotations
 SUITES: dict[str, str] = {
     "chunks": "ccproxy.measure.chunks",
     "requests": "ccproxy.measure.requests",
+    "ttft": "ccproxy.measure.ttft",
 }
 """Suite -> its module."""

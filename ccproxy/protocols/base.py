@@ -14,6 +14,7 @@ from typing import Protocol as Shape
 
 from attrs import field, frozen
 
+from ccproxy import tokens
 from ccproxy.codec import jsontext
 from ccproxy.codec.repeats import Repeats
 from ccproxy.codec.sse import EVENT_ENDS
@@ -165,10 +166,11 @@ class Encoder(Sink):
 
     Any legal call order gives a stream that the protocol's official SDK accepts. `usage` keeps the last counts in `totals`;
     `finish` and `error` write the end, error after closing what is open, and set `done` (and `failure`). `document` is the
-    whole answer once it has ended, in protocols with a History; empty in others.
+    whole answer once it has ended, in protocols with a History; empty in others. `said` is how many bytes of words the
+    client has been sent; `usage_so_far` makes an estimate of it where the upstream counts nothing.
     """
 
-    __slots__ = ("context", "document", "done", "failure", "out", "totals")
+    __slots__ = ("context", "document", "done", "failure", "out", "said", "totals")
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -176,6 +178,7 @@ class Encoder(Sink):
         self.out: list[bytes] = []
         self.done = False
         self.failure: CcproxyError | None = None
+        self.said = 0
         self.totals: Usage | None = None
 
     def take(self) -> bytes:
@@ -186,6 +189,14 @@ class Encoder(Sink):
         data = b"".join(out)
         out.clear()
         return data
+
+    def length(self) -> int:
+        """The bytes of words so far."""
+        return self.said
+
+    def usage_so_far(self) -> Usage | None:
+        """The counts: the upstream's, or estimates where it gave none. `finish` puts them into `totals`."""
+        return tokens.settled(self.totals, self.length(), self.context)
 
     def keepalive(self) -> bytes:
         """What an idle stream carries in this protocol (DESIGN 5), b"" for nothing."""
@@ -199,11 +210,12 @@ def pass_by(text: str) -> None:
 class Tap:
     """Looks at a same-protocol stream beside its bytes: keeps usage, what is open, whether it ended, and how.
 
-    usage: the last counts. done: the protocol's own end was seen. failure: the upstream's own error, once seen. single: see
+    usage: the last counts. done: the protocol's own end was seen. failure: the upstream's own error, once seen. said: about
+    how many bytes of words passed; 0 in the streams of upstreams that count as they go. `length` tells it. single: see
     `Single`, of the last record; records that repeat it are not shown. ends, volatile, varying: for `codec.repeats`.
     """
 
-    __slots__ = ("context", "done", "failure", "single", "usage")
+    __slots__ = ("context", "done", "failure", "said", "single", "usage")
 
     ends: tuple[bytes, ...] = EVENT_ENDS
     volatile: tuple[str, ...] = ()
@@ -212,9 +224,18 @@ class Tap:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.usage: Usage | None = None
+        self.said = 0
         self.done = False
         self.failure: UpstreamError | None = None
         self.single: Single | None = None
+
+    def length(self) -> int:
+        """About how many bytes of words passed."""
+        return self.said
+
+    def speak(self, text: str) -> None:
+        """Counts words that are not shown in full: those of a repeat."""
+        self.said += len(text)
 
     def look(self, payload: bytes) -> bytes | None:
         """One record's payload. Returns the payload that replaces it (not framed), or None to let its bytes pass.

@@ -31,7 +31,6 @@ PENDING_SECTIONS = frozenset("")
 """Sections that have no tests yet."""
 
 PENDING: dict[str, str] = {
-    "F094": "an estimate of the output, marked as one, where the upstream counts nothing (DESIGN 4, Usage)",
     "F186": "compat mode: calls that a model writes as text are calls there, and only there (DESIGN 1)",
 }
 """Lines that wait for what is not built yet, with its name."""

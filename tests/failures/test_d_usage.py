@@ -19,8 +19,10 @@ from tests.failures.wire import (
     blocks,
     chunk,
     context_for,
+    lines,
     named,
     openai_stream,
+    records,
     sse,
     streamed,
 )
@@ -362,3 +364,163 @@ def test_f099_and_by_the_upstream_when_it_can() -> None:
     """Anthropic's own count is the true one."""
     (dial,) = counting("claude", "claude")
     assert dial.target == "/base/v1/messages/count_tokens"
+
+
+# F094
+
+WORDS = "The weather in Zürich is sunny today, as it was yesterday."
+UNCOUNTED: dict[str, bytes] = {
+    "openai": openai_stream(chunk(content=WORDS[:20]), chunk(content=WORDS[20:])),
+    "claude": named(
+        {
+            "type": "message_start",
+            "message": {"id": "m", "role": "assistant", "content": [], "usage": {"output_tokens": 1}},
+        },
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": WORDS}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+        {"type": "message_stop"},
+    ),
+    "responses": named(
+        {"type": "response.created", "response": {"id": "r", "model": "m", "output": []}},
+        {"type": "response.output_item.added", "output_index": 0, "item": {"id": "i", "type": "message", "content": []}},
+        {"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0, "delta": WORDS},
+        {
+            "type": "response.completed",
+            "response": {
+                "id": "r",
+                "model": "m",
+                "status": "completed",
+                "output": [
+                    {"id": "i", "type": "message", "role": "assistant", "content": [{"type": "output_text", "text": WORDS}]}
+                ],
+            },
+        },
+    ),
+    "gemini": sse(gemini_chunk(None, text=WORDS[:30]), gemini_chunk(None, text=WORDS[30:], finish="STOP")),
+    "ollama": lines(
+        {"model": "m", "message": {"role": "assistant", "content": WORDS}, "done": False},
+        {"model": "m", "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"},
+    ),
+}
+"""Streams of upstreams that count nothing."""
+
+
+def exchanged(client: str, upstream: str, data: bytes, kind: str | None = None) -> Playbook:
+    """The exchange of a request for an answer with these bytes, streamed unless it is JSON."""
+    play = Playbook(client, upstream, stream=kind is None)
+    play.body()
+    play.head(headers=[("content-type", kind)] if kind else None)
+    play.bytes(data)
+    if play.exchange.state != "over":
+        play.eof()
+    return play
+
+
+@pytest.mark.parametrize("upstream", UNCOUNTED)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_f094_what_the_upstream_did_not_count_is_estimated_and_marked(client: str, upstream: str) -> None:
+    """The log says that it is an estimate; no wire has a word for that. Converted answers carry it, since clients decide by
+    it when to compact a session. Relayed ones are the upstream's own, but for Claude's message_delta (below)."""
+    play = exchanged(client, upstream, UNCOUNTED[upstream])
+    usage = play.record.usage
+    assert usage.estimated
+    assert 8 <= usage.output <= 30
+    assert 1 <= usage.input <= 12
+    if client != upstream:
+        document = {**REQUESTS[client], "stream": True, "stream_options": {"include_usage": True}}
+        play = Playbook(client, upstream)
+        play.body(document)
+        play.head()
+        play.bytes(UNCOUNTED[upstream])
+        if play.exchange.state != "over":
+            play.eof()
+        assert usage_of(client, records(client, play.sent)) == (usage.input, usage.output)
+    elif client != "claude":
+        renamed = [json.loads(json.dumps(record).replace('"alias"', '"m"')) for record in records(client, play.sent)]
+        assert renamed == records(upstream, UNCOUNTED[upstream])
+
+
+def test_f094_a_claude_stream_without_counts_is_given_them_on_its_way() -> None:
+    """`usage.output_tokens` is demanded of message_delta, and the SDKs fail without it; of the rest nothing is touched."""
+    play = exchanged("claude", "claude", UNCOUNTED["claude"])
+    said = records("claude", play.sent)
+    assert said[-2]["usage"]["output_tokens"] == play.record.usage.output > 8
+    assert said[-2]["delta"] == {"stop_reason": "end_turn"}
+    assert said[1:-2] == records("claude", UNCOUNTED["claude"])[1:-2]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_f094_a_stream_that_its_client_left_is_counted_so_far(client: str) -> None:
+    play = Playbook(client, "openai")
+    play.body()
+    play.head()
+    play.bytes(UNCOUNTED["openai"][: -len(DONE) - 200])
+    play.take(play.exchange.client_gone(4.0))
+    assert play.record.usage.estimated
+    assert 3 <= play.record.usage.output <= 15
+
+
+WHOLE: dict[str, Doc] = {
+    "openai": {"choices": [{"index": 0, "message": {"role": "assistant", "content": WORDS}, "finish_reason": "stop"}]},
+    "claude": {
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "text", "text": WORDS}],
+        "stop_reason": "end_turn",
+    },
+    "responses": json.loads(UNCOUNTED["responses"].rpartition(b"data: ")[2])["response"],
+    "gemini": gemini_chunk(None, text=WORDS, finish="STOP"),
+    "ollama": {"model": "m", "message": {"role": "assistant", "content": WORDS}, "done": True, "done_reason": "stop"},
+}
+
+
+@pytest.mark.parametrize("upstream", UNCOUNTED)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_f094_whole_answers_likewise(client: str, upstream: str) -> None:
+    body = json.dumps(WHOLE[upstream]).encode()
+    play = exchanged(client, upstream, body, "application/json")
+    usage = play.record.usage
+    assert (usage.estimated, usage.output) == (True, 15)
+    assert 1 <= usage.input <= 12
+    answer = json.loads(play.sent)
+    if client != upstream:
+        counts = answer.get("usage") or answer.get("usageMetadata") or answer
+        assert {usage.input, usage.output} <= {count for count in counts.values() if isinstance(count, int)}
+    else:
+        assert "usage" not in answer or not answer["usage"]
+
+
+def test_f094_nothing_is_made_up_where_nothing_was_said() -> None:
+    stream = openai_stream(chunk(content=""))
+    assert exchanged("claude", "openai", stream).record.usage is None
+
+
+def test_f094_an_upstreams_own_counts_stand() -> None:
+    counted = UNCOUNTED["openai"].replace(
+        DONE, sse({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}) + DONE
+    )
+    for client in CLIENTS:
+        usage = exchanged(client, "openai", counted).record.usage
+        assert (usage.input, usage.output, usage.estimated) == (7, 3, False)
+
+
+@pytest.mark.parametrize("upstream", [name for name in UNCOUNTED if name != "responses"])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_f094_words_that_come_one_by_one_count_like_those_that_come_at_once(client: str, upstream: str) -> None:
+    """Records that repeat the one before are read in a shorter way."""
+    end = b"\n" if upstream == "ollama" else b"\n\n"
+    whole = UNCOUNTED[upstream].split(end)[:-1]
+    at = next(number for number, record in enumerate(whole) if b"The weather" in record)
+    stream = [record + end for record in [*whole[:at], *[whole[at]] * 30, *whole[at:]]]
+    play = Playbook(client, upstream)
+    play.body()
+    play.head()
+    for record in stream:
+        if play.exchange.state == "committed":
+            play.pump(record)
+        else:
+            play.bytes(record)
+    play.ended() if play.exchange.done else play.eof()
+    assert play.record.usage.output == exchanged(client, upstream, b"".join(stream)).record.usage.output > 100

@@ -510,6 +510,23 @@ def test_we_never_read_a_damaged_answer_otherwise_than_h11(seed: int) -> None:
         assert rest == b"hello"
 
 
+NAMES = st.from_regex(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]{1,12}", fullmatch=True)
+VALUES = st.from_regex(r"([!-~\x80-\xff]([ \t!-~\x80-\xff]{0,20}[!-~\x80-\xff])?)?", fullmatch=True)
+SPACE = st.sampled_from(["", " ", "\t", " \t "])
+
+
+@given(st.lists(st.tuples(NAMES, SPACE, VALUES, SPACE), max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_we_read_any_fields_as_h11_reads_them(fields: list[tuple[str, str, str, str]]) -> None:
+    special = {"host", "connection", "content-length", "expect", "transfer-encoding"}
+    lines = [f"{name}:{lead}{value}{end}\r\n" for name, lead, value, end in fields if name.lower() not in special]
+    rest = "".join(lines).encode("latin-1") + b"\r\n"
+    assert request(b"GET / HTTP/1.1\r\nhost: h\r\n" + rest).headers == pairs(
+        h11_request(b"GET / HTTP/1.1\r\nhost: h\r\n" + rest)
+    )
+    assert response(b"HTTP/1.1 200 OK\r\n" + rest).headers == pairs(h11_answer(b"HTTP/1.1 200 OK\r\n" + rest))
+
+
 def h11_answer(data: bytes, method: str = "POST") -> h11.Response:
     connection = h11.Connection(h11.CLIENT)
     connection.send(h11.Request(method=method, target="/", headers=[("host", "h"), ("content-length", "0")]))
@@ -625,13 +642,10 @@ def test_we_read_back_what_we_write() -> None:
             assert head.keep_alive is (framing != CLOSE)
 
 
-NAMES = st.from_regex(r"[-!#$%&'*+.^_`|~0-9a-z]{1,12}", fullmatch=True)
-VALUES = st.from_regex(r"([!-~\xa1-\xff]([ \t!-~]{0,20}[!-~])?)?", fullmatch=True)
-
-
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=6))
 @settings(max_examples=100, deadline=None)
 def test_h11_reads_any_headers_that_we_write(headers: list[tuple[str, str]]) -> None:
+    headers = [(name.lower(), value) for name, value in headers]
     headers = [(name, value) for name, value in headers if name not in http1._OURS | {"host", "upgrade"}]
     assert pairs(h11_request(request_bytes("GET", "/", headers, 0, host="h")))[1:] == headers
     assert pairs(h11_answer(response_bytes(200, headers, Framing("length", 1))))[:-1] == headers

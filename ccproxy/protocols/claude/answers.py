@@ -99,6 +99,11 @@ def merge_usage(known: dict[str, JSON], said: JSON) -> bool:
     return bool(said)
 
 
+def counts_output(said: JSON) -> bool:
+    """Whether a usage object of `message_delta` says how long the answer became."""
+    return isinstance(said, dict) and bool(said.get("output_tokens"))
+
+
 def read_usage(raw: dict[str, JSON]) -> Usage:
     """The counts of one (merged) usage object."""
     read, write = _count(raw.get("cache_read_input_tokens")), _count(raw.get("cache_creation_input_tokens"))

@@ -175,6 +175,7 @@ class Encoder(base.Encoder):
         if not self._said:  # clients wait for a block that is no thought
             self._begin("text", _STARTS["text"])
             self._close()
+        self.totals = self.usage_so_far()
         delta = {"stop_reason": stop_reason_of(reason), "stop_sequence": stop_sequence}
         event = {"type": "message_delta", "delta": delta, "usage": write_usage(self.totals, self.context)}
         self.out.append(named_event(b"message_delta", jsontext.dumps(event)))
@@ -231,7 +232,9 @@ class Encoder(base.Encoder):
         self._event(b"content_block_stop", b"")
 
     def _delta(self, text: str) -> None:
-        self.out.append(self._head + jsontext.dumps(text) + b"}}\n\n")
+        words = jsontext.dumps(text)
+        self.said += len(words) - 2
+        self.out.append(self._head + words + b"}}\n\n")
 
     def _close(self, signature: str = "") -> None:
         """Ends the open block, if any; a thought with its signature."""

@@ -7,13 +7,17 @@ with `ping` anywhere and `error` in place of everything that would follow.
 - Decoder: everything up to `message_stop`; a stream without it is broken, since its client cannot know the end either.
   What some upstreams do all the same: a second message_start (ignored), message_delta twice or with null (what was said
   stands), usage in one of the two events only, a trailing `[DONE]`.
-- Tap: knows what is open, and gives message_start the client's model name.
+- Tap: knows what is open, gives message_start the client's model name, and message_delta the usage that the SDKs demand of
+  it, estimated, where the upstream left it out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import evolve
+
+from ccproxy import tokens
 from ccproxy.codec import jsontext
 from ccproxy.codec.repeats import Repeats
 from ccproxy.codec.sse import EVENT_ENDS, SSEReader, named_event
@@ -21,12 +25,14 @@ from ccproxy.errors import Broken, CcproxyError, Malformed
 from ccproxy.model import JSON, Context
 from ccproxy.protocols import base
 from ccproxy.protocols.claude.answers import (
+    counts_output,
     finish_of,
     merge_usage,
     read_stream_error,
     read_usage,
     text_of,
     write_error,
+    write_usage,
 )
 from ccproxy.protocols.claude.blocks import Blocks
 from ccproxy.protocols.claude.encoder import PING
@@ -56,12 +62,13 @@ def read_event(payload: bytes) -> dict[str, JSON] | None:
 class Decoder(base.Decoder):
     """See `base.Decoder`."""
 
-    __slots__ = ("_blocks", "_sequence", "_started", "_stop", "_usage")
+    __slots__ = ("_blocks", "_counted", "_sequence", "_started", "_stop", "_usage")
 
     def __init__(self, context: Context, sink: Sink) -> None:
         super().__init__(context, sink, SSEReader(), Repeats(EVENT_ENDS))
         self._blocks = Blocks(context, sink)
         self._usage: dict[str, JSON] = {}
+        self._counted = False  # the output, at its end: what message_start says of it was counted before it began
         self._stop: str | None = None
         self._sequence: str | None = None
         self._started = False
@@ -112,11 +119,14 @@ class Decoder(base.Decoder):
         if isinstance(delta, dict):
             self._stop = text_of(delta.get("stop_reason")) or self._stop
             self._sequence = text_of(delta.get("stop_sequence")) or self._sequence
+        self._counted = self._counted or counts_output(event.get("usage"))
         self._count(event.get("usage"))
 
     def _message_stop(self, event: dict[str, JSON], payload: bytes) -> None:
         self._blocks.end_all()
         self.done = True
+        if self._usage and not self._counted and self.context.count_input is not None:
+            self.sink.usage(evolve(read_usage(self._usage), output=0))
         self.sink.finish(finish_of(self._stop, self._blocks.calls > 0), self._sequence)
 
     def _error(self, event: dict[str, JSON], payload: bytes) -> None:
@@ -195,15 +205,24 @@ class Tap(base.Tap):
         delta = event.get("delta")
         texts = [delta.get(key) for key in ("text", "thinking", "partial_json")] if isinstance(delta, dict) else []
         text = next((one for one in texts if isinstance(one, str)), None)
-        self.single = None if text is None else (text, base.pass_by)
+        if text is not None:
+            self.speak(text)
+            self.single = text, self.speak
 
     def _block_stop(self, event: dict[str, JSON]) -> None:
         index = event.get("index")
         if isinstance(index, int):
             self._open.discard(index)
 
-    def _message_delta(self, event: dict[str, JSON]) -> None:
-        self._count(event.get("usage"))
+    def _message_delta(self, event: dict[str, JSON]) -> bytes | None:
+        said = event.get("usage")
+        self._count(said)
+        if counts_output(said) or self.said <= 0 or self.context.count_input is None:
+            return None
+        known = evolve(self.usage, output=0) if self.usage is not None else None
+        self.usage = tokens.settled(known, self.said, self.context)
+        event["usage"] = {**(said if isinstance(said, dict) else {}), **write_usage(self.usage, self.context)}
+        return jsontext.dumps(event)
 
     def _message_stop(self, event: dict[str, JSON]) -> None:
         self.done = True

@@ -190,7 +190,9 @@ class Encoder(base.Encoder):
 
     def text(self, text: str) -> None:
         if text:
-            self._put(b'{"text":' + jsontext.dumps(text) + self._sign() + b"}")
+            words = jsontext.dumps(text)
+            self.said += len(words) - 2
+            self._put(b'{"text":' + words + self._sign() + b"}")
 
     def refusal(self, text: str) -> None:
         self.text(text)
@@ -198,7 +200,9 @@ class Encoder(base.Encoder):
     def thinking(self, text: str) -> None:
         if text:
             self._thought.append(text)
-            self._put(b'{"text":' + jsontext.dumps(text) + b',"thought":true}')
+            words = jsontext.dumps(text)
+            self.said += len(words) - 2
+            self._put(b'{"text":' + words + b',"thought":true}')
 
     def signature(self, signature: str, origin: str) -> None:
         self._keep(wire_signature(signature, origin, "".join(self._thought)))
@@ -215,6 +219,7 @@ class Encoder(base.Encoder):
 
     def tool_arguments(self, key: int, text: str) -> None:
         self._calls[key].pieces.append(text)
+        self.said += len(text)
 
     def tool_end(self, key: int) -> None:
         self._calls[key].complete = True
@@ -245,6 +250,7 @@ class Encoder(base.Encoder):
         if facts := self._closing_facts():
             members += b"," + jsontext.dumps(facts)[1:-1]
         members += b"}]"
+        self.totals = self.usage_so_far()
         if self.totals is not None:
             members += b',"usageMetadata":' + jsontext.dumps(write_usage(self.totals))
         self._write(_CANDIDATE + last + members + self._tail_members)
@@ -327,6 +333,14 @@ def _arguments(call: ToolCall) -> bytes:
 # Same protocol
 
 
+def _length(chunk: dict[str, JSON]) -> int:
+    """How many characters the texts of a chunk have."""
+    contents = [one.get("content") for one in chunk.get("candidates") or () if isinstance(one, dict)]
+    parts = [content.get("parts") for content in contents if isinstance(content, dict)]
+    texts = [part.get("text") for some in parts if isinstance(some, list) for part in some if isinstance(part, dict)]
+    return sum(len(text) for text in texts if isinstance(text, str))
+
+
 class Tap(base.Tap):
     """See `base.Tap`. The stream has no blocks to close. `done` waits for the body's end, because chunks may follow the
     finish reason."""
@@ -358,9 +372,12 @@ class Tap(base.Tap):
             return None
         self._look_at_end(chunk, payload)
         self._counts = chunk.get("usageMetadata") or chunk.get("usage_metadata") or self._counts
-        if self._counts is not None and (self._finished or self.usage is None):
+        if self._counts is None:  # hardly ever: every chunk counts
+            self.said += _length(chunk)
+        elif self._finished or self.usage is None:
             self._read_usage()
-        self.single = None if self._finished else _only_text(chunk)
+        text = None if self._finished else _only_text(chunk)
+        self.single = None if text is None else (text, self.speak if self._counts is None else base.pass_by)
         return None
 
     def missed(self, tokens: Mapping[str, bytes]) -> None:
@@ -409,7 +426,7 @@ class Tap(base.Tap):
             self._calling = b"willContinue" in payload or b"will_continue" in payload
 
 
-def _only_text(chunk: dict[str, JSON]) -> base.Single | None:
+def _only_text(chunk: dict[str, JSON]) -> str | None:
     """The text of a chunk of one candidate and one part, which is nothing else."""
     candidates = chunk.get("candidates")
     candidate = candidates[0] if isinstance(candidates, list) and len(candidates) == 1 else None
@@ -417,4 +434,4 @@ def _only_text(chunk: dict[str, JSON]) -> base.Single | None:
     parts = content.get("parts") if isinstance(content, dict) else None
     part = parts[0] if isinstance(parts, list) and len(parts) == 1 else None
     text = part.get("text") if isinstance(part, dict) else None
-    return (text, base.pass_by) if isinstance(text, str) else None
+    return text if isinstance(text, str) else None

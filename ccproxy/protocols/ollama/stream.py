@@ -143,13 +143,17 @@ class Encoder(base.Encoder):
         self._head = head + _HEADS.get(self.context.shape, _CHAT_HEAD)
 
     def text(self, text: str) -> None:
-        self.out.append(self._head + _encoded(text) + self._end)
+        words = _encoded(text)
+        self.said += len(words) - 2
+        self.out.append(self._head + words + self._end)
 
     def refusal(self, text: str) -> None:
         self.text(text)
 
     def thinking(self, text: str) -> None:
-        self.out.append(self._head + b'"","thinking":' + _encoded(text) + self._end)
+        words = _encoded(text)
+        self.said += len(words) - 2
+        self.out.append(self._head + b'"","thinking":' + words + self._end)
 
     def media(self, part: Media) -> None:
         self.text(media.stand_in(part, NAME).text)
@@ -159,6 +163,7 @@ class Encoder(base.Encoder):
 
     def tool_arguments(self, key: int, text: str) -> None:
         self._calls[key][1].append(text)
+        self.said += len(text)
 
     def tool_end(self, key: int) -> None:
         call, pieces = self._calls.pop(key)
@@ -182,6 +187,7 @@ class Encoder(base.Encoder):
         for call in self._unsure if reason != "length" else ():  # at the token limit they were cut off: not to be run
             self._put(call)
         self.done = True
+        self.totals = self.usage_so_far()
         word, counts = FINISH_OUT.get(reason, "stop"), usage_out(self.totals)
         self.out.append(_last_line(self.context, self._model, self._created_at, word, counts))
 
@@ -206,6 +212,13 @@ def _arguments(call: ToolCall) -> bytes:
 # Looking
 
 
+def _length(document: Fields) -> int:
+    """How many characters a line says."""
+    message = document.get("message")
+    words = message.get("content") or message.get("thinking") if isinstance(message, dict) else document.get("response")
+    return len(words) if isinstance(words, str) else 0
+
+
 class Tap(base.Tap):
     __slots__ = ("_model",)
 
@@ -221,6 +234,7 @@ class Tap(base.Tap):
         if self._model is None:
             said = document.get("model")
             self._model = said if isinstance(said, str) else self.context.model
+        self.said += _length(document)
         if document.get("error"):
             self.failure = stream_error(document)
         elif document.get("done"):
@@ -233,7 +247,7 @@ class Tap(base.Tap):
         message = document.get("message")
         texts = [message.get(key) for key in ("content", "thinking")] if isinstance(message, dict) else []
         text = next((text for text in texts if isinstance(text, str) and text), None)
-        return None if text is None else (text, base.pass_by)
+        return None if text is None else (text, self.speak)
 
     def eof(self) -> bytes:
         if self.done or self.failure:

@@ -119,16 +119,21 @@ class Encoder(base.Encoder):
         self._begin(self.context.model or model, self.context.created or created)
 
     def text(self, text: str) -> None:
+        words = jsontext.dumps(text)
+        self.said += len(words) - 2
         if self._lead or self._before:
-            self._delta(b'"content":' + jsontext.dumps(text))
+            self._delta(b'"content":' + words)
         else:
-            self.out.append(self._content + jsontext.dumps(text) + self._tail)
+            self.out.append(self._content + words + self._tail)
 
     def refusal(self, text: str) -> None:
+        self.said += len(text)
         self._delta(b'"refusal":' + jsontext.dumps(text))
 
     def thinking(self, text: str) -> None:
-        self._delta(b'"reasoning_content":' + jsontext.dumps(text))
+        words = jsontext.dumps(text)
+        self.said += len(words) - 2
+        self._delta(b'"reasoning_content":' + words)
         self._before = _THOUGHT
 
     def signature(self, signature: str, origin: str) -> None:
@@ -164,7 +169,9 @@ class Encoder(base.Encoder):
             call.held.append(text)
             return
         call.silent = False
-        self.out.append(self._head + call.head + jsontext.dumps(text) + b"}}]" + self._tail)
+        words = jsontext.dumps(text)
+        self.said += len(words) - 2
+        self.out.append(self._head + call.head + words + b"}}]" + self._tail)
 
     def tool_end(self, key: int) -> None:
         call = self._calls[key]
@@ -198,6 +205,7 @@ class Encoder(base.Encoder):
             self._fields({"annotations": self._annotations})
         if self._lead or self._before == _THOUGHT:  # clients look for an answer behind the thoughts
             self._delta(b'"content":""')
+        self.totals = self.usage_so_far()
         word = FINISH_OUT[reason].encode()
         self.out.append(self._head + self._tail.replace(b'"finish_reason":null', b'"finish_reason":"%b"' % word, 1))
         if self.context.include_usage and self.totals is not None:
@@ -249,11 +257,12 @@ def _head(id: str, model: str, created: int) -> bytes:
 class _Choice:
     """What the Tap remembers of one choice. single: see `base.Single`, of its last delta."""
 
-    __slots__ = ("calls", "finished", "said", "single")
+    __slots__ = ("calls", "finished", "length", "said", "single")
 
     def __init__(self) -> None:
         self.calls: dict[JSON, list[str]] = {}  # index -> pieces of the arguments
         self.finished = False
+        self.length = 0  # characters of texts and thoughts
         self.said = False
         self.single: base.Single | None = None
 
@@ -265,10 +274,13 @@ class _Choice:
         if not isinstance(delta, dict):
             return
         self.said = self.said or any(delta[key] for key in delta if key != "role")
+        words = delta.get("content") or delta.get("reasoning_content") or delta.get("reasoning")
+        if type(words) is str:
+            self.length += len(words)
         entries = delta.get("tool_calls")
         entries = entries if isinstance(entries, list) else []
         if not entries:
-            self.single = _only_text(delta)
+            self.single = self._only_text(delta)
         for entry in entries:
             function = entry.get("function") if isinstance(entry, dict) else None
             arguments = function.get("arguments") if isinstance(function, dict) else None
@@ -280,10 +292,12 @@ class _Choice:
     def complete(self) -> bool:
         return self.said and all(is_complete("".join(pieces)) for pieces in self.calls.values())
 
+    def _only_text(self, delta: dict[str, JSON]) -> base.Single | None:
+        texts = [text for key, text in delta.items() if key != "role" and isinstance(text, str) and text]
+        return (texts[0], self._speak) if texts else None
 
-def _only_text(delta: dict[str, JSON]) -> base.Single | None:
-    texts = [text for key, text in delta.items() if key != "role" and isinstance(text, str) and text]
-    return (texts[0], base.pass_by) if texts else None
+    def _speak(self, text: str) -> None:
+        self.length += len(text)
 
 
 class Tap(base.Tap):
@@ -316,6 +330,11 @@ class Tap(base.Tap):
         except jsontext.JSONError:
             raise Malformed("an event of the stream is no JSON") from None
         return None
+
+    def length(self) -> int:
+        choices = self._choices.values()
+        calls = sum(len(piece) for choice in choices for pieces in choice.calls.values() for piece in pieces)
+        return calls + sum(choice.length for choice in choices)
 
     def eof(self) -> bytes:
         if self.done or self.failure is not None:

@@ -21,7 +21,7 @@ from ccproxy.media import stand_in
 from ccproxy.model import JSON, Citation, Context, Finish, Image, Media, Usage, seal, unsigned
 from ccproxy.protocols import base
 from ccproxy.protocols.base import made_id
-from ccproxy.protocols.responses.open_items import Call, Item, Message, Thought, annotation_of, opening
+from ccproxy.protocols.responses.open_items import Call, Item, Message, Thought, annotation_of, length_of, opening
 from ccproxy.protocols.responses.terms import CUTS, NAME, own_fields, response_echo, response_error, write_usage
 from ccproxy.protocols.responses.wire import OWN_REASONING_ID, REDACTED, split_signature
 
@@ -106,8 +106,15 @@ class Encoder(base.Encoder):
         self.failure = error
         self._end("failed", error=response_error(error))
 
+    def length(self) -> int:
+        """Of the items, since they are all kept; nothing is counted while they come."""
+        calls = [call for call in self._calls.values() if not length_of([call.item])]
+        going = (self._message, self._thought, *calls)
+        return length_of(self._items) + sum(len(piece) for one in going if one is not None for piece in one.pieces)
+
     def _end(self, status: str, *, error: JSON = None, incomplete: JSON = None) -> None:
         self.done = True
+        self.totals = self.usage_so_far()
         head = self._head(status, error, incomplete)
         self._say_response(b"response." + status.encode(), head)
         self.document = {**response_echo(self.context), **head}

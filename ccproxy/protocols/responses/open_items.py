@@ -76,6 +76,19 @@ def opening(name: bytes, fields: bytes) -> bytes:
     return b"event: " + name + b'\ndata: {"type":"' + name + b'",' + fields
 
 
+def length_of(items: JSON) -> int:
+    """About how many bytes of words, thoughts and calls the items hold, which may be an upstream's."""
+    found = _objects(items)
+    parts = [part for item in found for key in ("content", "summary") for part in _objects(item.get(key))]
+    texts = [part.get("text") or part.get("refusal") for part in parts]
+    texts += [item.get("arguments") or item.get("input") for item in found]
+    return sum(len(text) for text in texts if isinstance(text, str))
+
+
+def _objects(items: JSON) -> list[Item]:
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
 def annotation_of(citation: Citation, message: Message) -> JSON:
     """The citation as an annotation; one of another protocol points at the end of the text so far, unless it says where."""
     if citation.origin == NAME:

@@ -12,6 +12,7 @@ from ccproxy.errors import Broken, CcproxyError, UpstreamError
 from ccproxy.model import Context
 from ccproxy.protocols import base
 from ccproxy.protocols.responses.encoder import Encoder
+from ccproxy.protocols.responses.open_items import length_of
 from ccproxy.protocols.responses.terms import read_error, read_usage, response_error
 from ccproxy.protocols.responses.wire import TERMINAL, VARYING, VOLATILE, Event, read_event
 
@@ -57,6 +58,7 @@ class Tap(base.Tap):
         kind = event["type"]
         if kind in TERMINAL:
             failed = kind == "response.failed" or response.get("status") == "failed"
+            self.said = length_of(response.get("output"))
             self._ended(read_error(response.get("error")) if failed else None)
         name = self.context.model
         if not name or kind not in _LIFECYCLE or response.get("model") in (name, None):
