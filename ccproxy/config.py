@@ -31,8 +31,9 @@ from attrs import Factory, evolve, field, frozen
 
 from ccproxy.errors import ConfigError
 from ccproxy.policy.keys import Balance
-from ccproxy.policy.quirks import BUILT_IN, ROWS, TAKES, Quirk, Table
+from ccproxy.policy.quirks import LACKS, TAKES, Quirk, Table
 from ccproxy.policy.routing import DEFAULT, Destination, Router
+from ccproxy.policy.vendors import BUILT_IN, ROWS
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.reasoning import BUDGETS
 from ccproxy.tables import (
@@ -153,7 +154,20 @@ def _defaults(value: Any, spot: Spot) -> dict[str, Any]:
 _members = one_or_more(like(re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*"), "a member of a request, such as temperature"))
 _member = like(re.compile(r"([A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*)?"), 'a member of a request, such as reasoning.effort, or ""')
 _patterns = one_or_more(_some_name)
-_words = one_or_more(choice(*TAKES))
+_words = one_or_more(choice(*TAKES, *LACKS))
+_version = like(re.compile(r"\d{1,2}(\.\d{1,2})?"), 'the number in a model\'s name, such as "4.6"')
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    major, _, minor = version.partition(".")
+    return int(major), int(minor or 0)
+
+
+def _budgets(value: Any, spot: Spot) -> tuple[int, ...]:
+    found: tuple[int, ...] = tuple(list_of(whole(0, 10_000_000))(value, spot))
+    if len(found) != 2 or found[0] > found[1]:
+        raise Wrong("must be the least and the most tokens, as in [512, 24576]")
+    return found
 
 
 def _refusal(value: Any, spot: Spot) -> str:
@@ -173,13 +187,16 @@ QUIRK: Mapping[str, Read] = {
     "path": _patterns,
     "source": text,
     "keep": _members,
-    "lacks": _words,
+    "since": lambda value, spot: _numbers(_version(value, spot)),
+    "before": lambda value, spot: _numbers(_version(value, spot)),
     "drop": _members,
     "drop_thinking": _members,
     "only": table_of(any_value),
     "rename": table_of(_member),
     "fill": table_of(any_value),
     "takes": lambda value, spot: frozenset(_words(value, spot)),
+    "lacks": lambda value, spot: frozenset(_words(value, spot)),
+    "stream": choice("auto", "always", "never"),
     "id_length": whole(0, 64),
     "thoughts": _member,
     "demands_thoughts": flag,
@@ -188,6 +205,7 @@ QUIRK: Mapping[str, Read] = {
     "effort": _member,
     "budget": _member,
     "efforts": one_or_more(choice(*BUDGETS)),
+    "budgets": _budgets,
     "again": one_or_more(_some_name),
     "refusals": one_or_more(_refusal),
 }

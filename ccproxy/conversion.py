@@ -109,7 +109,8 @@ def prepare(
     ours, theirs = _column(client, operation), _column(upstream, operation)
     ours.peek(document, context, call)
     own, chat = client.name == upstream.name, operation == CHAT
-    stream = context.stream if not chat or target.stream == "auto" else target.stream == "always"
+    asking = target.traits.stream if target.stream == "auto" else target.stream
+    stream = context.stream if not chat or asking == "auto" else asking == "always"
     shape = context.shape if own else ""
     told = Prepared(path=theirs.path(target, stream, shape), headers=list(upstream.headers), body=body, stream=stream)
     asks_alike = own and stream == context.stream and shape in ours.native_shapes and not (chat and target.defaults)

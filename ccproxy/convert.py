@@ -21,7 +21,7 @@ from ccproxy.codec import jsontext
 from ccproxy.conversion import document_of, model_of, prepare, pump_for
 from ccproxy.errors import Broken, RequestError
 from ccproxy.model import JSON, Context, Target
-from ccproxy.policy.quirks import BUILT_IN
+from ccproxy.policy.vendors import BUILT_IN
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call, Protocol
 

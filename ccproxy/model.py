@@ -338,12 +338,14 @@ class Traits:
     drop: members that are refused, so they are left out. drop_thinking: the same, while the model is asked to think.
     only: members that are taken with this one value. rename: member -> the vendor's name for it. fill: what the document
     gets where it lacks it.
-    takes: what is taken beyond the protocol (`policy.quirks.TAKES`). id_length: calls' ids are exactly so many letters and
-    digits; 0: as the protocol says.
-    thoughts: the member of an assistant message that holds its earlier thoughts, "" for none. demands_thoughts: messages
-    with calls are refused without it.
+    takes: what is taken beyond the protocol (`policy.quirks.TAKES`). lacks: what the protocol has and is not taken
+    (`policy.quirks.LACKS`). stream: how the upstream can be asked, where the provider's setting does not say. id_length:
+    calls' ids are exactly so many letters and digits; 0: as the protocol says.
+    thoughts: the member of an assistant message that holds its earlier thoughts, "" for none; `content`: parts of it.
+    demands_thoughts: messages with calls are refused without it.
     thinking_on, thinking_off: what switches thinking. effort, budget: the members that say how much of it; None: where
-    the protocol says it, "": nowhere. efforts: the levels that are taken; empty: all.
+    the protocol says it, "": nowhere. efforts: the levels that are taken; empty: all, or budgets where the protocol has
+    both. budgets: the least and the most tokens of thinking; empty: any.
     again: codes of errors after which the same request is worth another try. refusals: regular expressions for an error's
     text; their group `name` is the member that is refused.
     """
@@ -354,6 +356,8 @@ class Traits:
     rename: Mapping[str, str] = field(factory=dict)
     fill: Mapping[str, JSON] = field(factory=dict)
     takes: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
+    stream: Literal["auto", "always", "never"] = "auto"
     id_length: int = 0
     thoughts: str = ""
     demands_thoughts: bool = False
@@ -362,6 +366,7 @@ class Traits:
     effort: str | None = None
     budget: str = ""
     efforts: tuple[Effort, ...] = ()
+    budgets: tuple[int, ...] = ()
     again: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
 

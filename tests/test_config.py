@@ -35,8 +35,9 @@ from ccproxy.config import (
 )
 from ccproxy.errors import ConfigError
 from ccproxy.model import Sampling
-from ccproxy.policy.quirks import BUILT_IN, Quirk
+from ccproxy.policy.quirks import Quirk
 from ccproxy.policy.routing import Destination
+from ccproxy.policy.vendors import BUILT_IN
 
 ENV = {"KEY_1": "sk-first", "KEY_2": "sk-second", "PROXY_PASSWORD": "hush-proxy"}
 
@@ -596,6 +597,8 @@ provider = "bailian"
 host = ["*.example.com"]
 model = "qwen*"
 path = "*/chat/completions"
+since = "3"
+before = "3.5"
 source = "the vendor's mail"
 keep = "top_p"
 lacks = "min_p"
@@ -605,6 +608,7 @@ only = { n = 1 }
 rename = { max_tokens = "limit" }
 fill = { a = { b = [1, 0.5, true, "x"] } }
 takes = ["top_k"]
+stream = "always"
 id_length = 9
 thoughts = "reasoning"
 demands_thoughts = true
@@ -613,6 +617,7 @@ thinking_off = { thinking.type = "off" }
 effort = "reasoning.effort"
 budget = ""
 efforts = ["low", "high"]
+budgets = [1, 9]
 again = "try_again"
 refusals = 'no (?P<name>[a-z]+) here'
 """
@@ -656,12 +661,14 @@ def test_quirks_of_the_file_come_after_those_of_the_table() -> None:
         ("model = 'a'\ndrop = ['b c']", "quirks[0].drop[0]: must be a member of a request, such as temperature"),
         (
             "model = 'a'\ntakes = ['b']",
-            "quirks[0].takes[0]: must be one of cache_control, custom_tools, min_p, repeat_penalty, top_k",
+            "quirks[0].takes[0]: must be one of cache_control, custom_tools, media_results, min_p, repeat_penalty, top_k, ",
         ),
         (
             "model = 'a'\nefforts = ['hi']",
             "quirks[0].efforts[0]: must be one of none, minimal, low, medium, high, xhigh, max",
         ),
+        ("model = 'a'\nsince = 'new'\ndrop = 'b'", "quirks[0].since: must be the number in a model's name"),
+        ("model = 'a'\nbudgets = [9, 1]", "quirks[0].budgets: must be the least and the most tokens"),
         ("model = 'a'\nid_length = -1", "quirks[0].id_length: must be a whole number from 0 to 64"),
         ("model = 'a'\ndemands_thoughts = 1", "quirks[0].demands_thoughts: must be true or false, not a whole number"),
         ("model = 'a'\nfill = { x = 2020-01-01 }", "quirks[0].fill.x: must be a value that JSON has"),

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from ccproxy.errors import CcproxyError
-from ccproxy.model import Context
+from ccproxy.model import Context, Target
+from ccproxy.policy.vendors import BUILT_IN
+from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Decoder, Encoder
 from ccproxy.stream import Sink
 
@@ -31,6 +34,12 @@ def cuts(data: bytes, rounds: int = 5) -> Iterator[list[bytes]]:
         chance = random.Random(seed)
         places = sorted(chance.sample(range(len(data) + 1), min(len(data), chance.randint(1, 40))))
         yield [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
+
+
+def known(target: Target) -> Target:
+    """The target with what the vendor table says of its model."""
+    path = PROTOCOLS[target.protocol].chat.path(target, True, "")
+    return evolve(target, traits=BUILT_IN.traits(target.provider, target.host, target.model, path))
 
 
 class Recorder(Sink):

@@ -1,45 +1,64 @@
 """The vendor table: what particular vendors and model families take otherwise than their protocol says.
 
-    Quirk   a row: whom it is about (provider, host, model, path), what it says of them, and the source that says so
-    ROWS    the rows that come with ccproxy: model families, then hosts
+    Quirk   a row: whom it is about (provider, host, model, its version, path), what it says of them, and who says so
     Table   rows -> the Traits of one target; later rows win, and a configuration's [[quirks]] come last
 
-Nothing but these rows knows a vendor. A row that no source backs is not written: what the table does not know is learned
-from the upstream's refusal, for that one request (`fitting.repaired`).
+The rows that come with ccproxy stand in `vendors`.
 
-Patterns are globs without regard to case. `path` is the request's path behind the provider's base URL, by which a row about
-one protocol's documents is told from one about another's.
+Patterns are globs without regard to case. A model's version is the first number of one or two digits in its name (4.6 of
+`claude-opus-4-6-20260101`); a name without one that ends in `latest` is newer than any. `path` is the request's path behind
+the provider's base URL, by which a row about one protocol's documents is told from one about another's.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from attrs import fields, frozen
 
 from ccproxy.model import JSON, Effort, Traits
 
-TAKES = ("cache_control", "custom_tools", "min_p", "repeat_penalty", "top_k")
-"""What a vendor may take beyond its protocol: cache marks on parts and tools, tools of free text, more of `Sampling`."""
+TAKES = ("cache_control", "custom_tools", "media_results", "min_p", "repeat_penalty", "top_k")
+"""What a vendor may take beyond its protocol: cache marks on parts and tools, tools of free text, media within the results
+of calls, more of `Sampling`."""
+
+LACKS = ("json_schema", "prefill", "sampling", "thinking", "thinking_off", "unsigned_calls")
+"""What a model may not take of its protocol: schemas as JSON Schema, a last turn of its own to go on with, temperature and
+its kin, being asked to think, or not to, calls of earlier turns without their signature."""
+
+NEWEST = (99, 0)
+_VERSION = re.compile(r"(?<![\d.])(\d{1,2})(?:[.-](\d{1,2}))?(?!\d)")
+
+
+def version_of(model: str) -> tuple[int, int] | None:
+    """See the module. None for a name that tells nothing."""
+    name = model.rpartition("/")[2].lower()
+    found = _VERSION.search(name)
+    if found is not None:
+        return int(found[1]), int(found[2] or 0)
+    return NEWEST if name.endswith("latest") else None
 
 
 @frozen(kw_only=True)
 class Quirk:
-    """One row. provider, host, model, path: patterns, any of which fits; none is everybody. source: who says so.
+    """One row. provider, host, model, path: patterns, any of which fits; none is everybody. since, before: of the model's
+    versions, the first that is meant and the first that is not. source: who says so.
 
-    keep: members that earlier rows drop, fix, rename or fill, and these do not. lacks: the opposite of `takes`. The others
-    are `Traits`; None says nothing."""
+    keep: members that earlier rows drop, fix, rename or fill, and these do not. takes, lacks: words of TAKES and LACKS,
+    each the opposite of the other. The others are `Traits`; None says nothing."""
 
     provider: tuple[str, ...] = ()
     host: tuple[str, ...] = ()
     model: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
+    since: tuple[int, int] | None = None
+    before: tuple[int, int] | None = None
     source: str = ""
     keep: tuple[str, ...] = ()
-    lacks: tuple[str, ...] = ()
 
     drop: tuple[str, ...] | None = None
     drop_thinking: tuple[str, ...] | None = None
@@ -47,6 +66,8 @@ class Quirk:
     rename: Mapping[str, str] | None = None
     fill: Mapping[str, JSON] | None = None
     takes: frozenset[str] | None = None
+    lacks: frozenset[str] | None = None
+    stream: Literal["auto", "always", "never"] | None = None
     id_length: int | None = None
     thoughts: str | None = None
     demands_thoughts: bool | None = None
@@ -55,12 +76,19 @@ class Quirk:
     effort: str | None = None
     budget: str | None = None
     efforts: tuple[Effort, ...] | None = None
+    budgets: tuple[int, ...] | None = None
     again: tuple[str, ...] | None = None
     refusals: tuple[str, ...] | None = None
 
     def fits(self, target: Mapping[str, str]) -> bool:
         """Whether the row is about the target, whose provider, host, model and path are lower case."""
-        return all(_matches(getattr(self, part), value) for part, value in target.items())
+        return self._spans(target["model"]) and all(_matches(getattr(self, part), value) for part, value in target.items())
+
+    def _spans(self, model: str) -> bool:
+        if self.since is None and self.before is None:
+            return True
+        version = version_of(model)
+        return version is not None and (self.since or (0, 0)) <= version < (self.before or (100, 0))
 
 
 def _matches(patterns: tuple[str, ...], value: str) -> bool:
@@ -95,12 +123,13 @@ def _add(row: Quirk, said: dict[str, Any]) -> None:
             said[name] = _joined(said[name], value) if name in _GROWING and name in said else value
     for name in _MEMBERS & said.keys():
         said[name] = _without(said[name], row.keep)
-    if row.lacks:
-        said["takes"] = said.get("takes", frozenset()) - frozenset(row.lacks)
+    for name, other in (("takes", row.lacks), ("lacks", row.takes)):
+        if other and name in said:
+            said[name] -= other - (getattr(row, name) or frozenset())
 
 
 _FIELDS = tuple(field.name for field in fields(Traits))
-_GROWING = frozenset({"drop", "drop_thinking", "only", "rename", "fill", "takes", "again", "refusals"})
+_GROWING = frozenset({"drop", "drop_thinking", "only", "rename", "fill", "takes", "lacks", "again", "refusals"})
 """Traits to which each row adds; of the others the last row's counts."""
 
 _MEMBERS = frozenset({"drop", "drop_thinking", "only", "rename", "fill"})
@@ -116,335 +145,3 @@ def _without(members: Any, kept: tuple[str, ...]) -> Any:
     if isinstance(members, tuple):
         return tuple(one for one in members if one not in kept)
     return {one: value for one, value in members.items() if one not in kept}
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# The rows
-
-
-def _named(*names: str) -> tuple[str, ...]:
-    """Patterns of a model's name, alone and behind a maker's (`openai/o3`), as routers spell it."""
-    return (*names, *(f"*/{name}" for name in names))
-
-
-_CHAT = ("*/chat/completions",)
-_GPT = (*_CHAT, "*/responses")
-_PENALTIES: Mapping[str, JSON] = {"presence_penalty": 0, "frequency_penalty": 0}
-_FIXED: Mapping[str, JSON] = {"temperature": 1, "top_p": 1, **_PENALTIES}
-_LOGPROBS = ("logprobs", "top_logprobs")
-_LIMIT = {"max_tokens": "max_completion_tokens"}
-_GPT_5_CHAT = _named("gpt-5-chat*")
-_TEMPLATE = "chat_template_kwargs"
-
-
-def _thinking_type(on: str = "enabled") -> dict[str, Any]:
-    return {"thinking_on": {"thinking": {"type": on}}, "thinking_off": {"thinking": {"type": "disabled"}}}
-
-
-def _template(*names: str) -> dict[str, Any]:
-    """Thinking as variables of the model's chat template."""
-    return {
-        "thinking_on": {_TEMPLATE: dict.fromkeys(names, True)},
-        "thinking_off": {_TEMPLATE: dict.fromkeys(names, False)},
-        "effort": "",
-    }
-
-
-_EVERYBODY = (
-    Quirk(
-        refusals=(
-            r"Unsupported (?:parameter|value): '(?P<name>[\w.]+)'",
-            r"(?:Unknown parameter: |Unrecognized request argument supplied: )'?(?P<name>[\w.]+)",
-            r"^property '(?P<name>\w+)' is unsupported",
-            r"extra_forbidden[\\\"',\s]*loc[\\\"':,\s\[(]*body[\\\"',\s]*(?P<name>\w+)",
-            r"does not support parameter (?P<name>\w+)",
-            r"Argument not supported(?: on this model)?: (?P<name>\w+)",
-        ),
-        source="OpenAI, error codes unsupported_parameter, unsupported_value and unknown_parameter "
-        "(softwaremill/sttp-ai#490); Groq (fanenr/chatbot#21); pydantic's extra_forbidden, as in Mistral's servers "
-        "(editor-code-assistant/eca#231); xAI (NousResearch/hermes-agent#23088)",
-    ),
-)
-
-_OPENAI = (
-    Quirk(
-        model=_named("o1", "o1-*", "o3", "o3-*", "o4-*", "gpt-5*"),
-        path=_CHAT,
-        rename=_LIMIT,
-        source="API reference, Create chat completion, max_tokens: not compatible with o-series models; gpt-5: "
-        "explodinggradients/ragas#2418, softwaremill/sttp-ai#490",
-    ),
-    Quirk(
-        model=_named("o1", "o1-*", "o3", "o3-*", "o4-*"),
-        path=_GPT,
-        only=_FIXED,
-        drop=_LOGPROBS,
-        efforts=("low", "medium", "high"),
-        source="community.openai.com/t/1110750, table of what o1 and o3-mini refuse; Azure OpenAI, Reasoning models",
-    ),
-    Quirk(
-        model=_named("gpt-5", "gpt-5-*"),
-        path=_GPT,
-        only=_FIXED,
-        drop=_LOGPROBS,
-        efforts=("minimal", "low", "medium", "high"),
-        source="BerriAI/litellm#13381; guide Using GPT-5, section Parameter compatibility; API reference, reasoning_effort",
-    ),
-    Quirk(
-        model=_GPT_5_CHAT,
-        keep=("temperature", "top_p", "presence_penalty", "frequency_penalty", *_LOGPROBS),
-        source="BerriAI/litellm#13781: the chat model does not reason and takes a temperature",
-    ),
-    Quirk(
-        model=_named("gpt-5.1*"),
-        path=_GPT,
-        drop_thinking=("temperature", "top_p", *_LOGPROBS),
-        efforts=("none", "low", "medium", "high"),
-        source="API reference, reasoning_effort; guide Using GPT-5.2, section Parameter compatibility",
-    ),
-    Quirk(
-        model=_named("gpt-5.[2-9]*"),
-        path=_GPT,
-        drop_thinking=("temperature", "top_p", *_LOGPROBS),
-        efforts=("none", "low", "medium", "high", "xhigh"),
-        source="API reference, reasoning_effort; guide Using GPT-5.2, section Parameter compatibility: temperature, top_p "
-        "and logprobs with reasoning effort none only",
-    ),
-    Quirk(
-        model=("*gpt-oss*",),
-        efforts=("low", "medium", "high"),
-        source="Ollama, Thinking: gpt-oss expects low, medium or high; langchain_cerebras, reasoning_effort",
-    ),
-)
-
-_FAMILIES = (
-    Quirk(
-        model=("*deepseek*",),
-        path=_CHAT,
-        thoughts="reasoning_content",
-        demands_thoughts=True,
-        source="api-docs.deepseek.com, Thinking Mode, Tool calls; an empty one where there is none: "
-        "NousResearch/hermes-agent#16388, Zoo-Code-Org/Zoo-Code#201",
-    ),
-    Quirk(
-        model=("*kimi*",),
-        path=_CHAT,
-        thoughts="reasoning_content",
-        demands_thoughts=True,
-        source="platform.moonshot.ai, Use Kimi K2 Thinking Model, Multi-step tool call; an empty one where there is none: "
-        "Lapis0x0/obsidian-yolo#243, earendil-works/pi#987",
-    ),
-    Quirk(
-        model=("*mistral*", "*mixtral*", "*codestral*", "*devstral*", "*magistral*", "*ministral*", "*pixtral*"),
-        path=_CHAT,
-        id_length=9,
-        rename={"max_completion_tokens": "max_tokens"},
-        source="langchain-ai/langchain#24668 and avante-corp/avante.nvim#2951 (ids); editor-code-assistant/eca#231, and on "
-        "Azure pydantic/pydantic-ai#6929 (the limit)",
-    ),
-)
-
-_HOSTS = (
-    Quirk(
-        host=("*.deepseek.com",),
-        path=_CHAT,
-        **_thinking_type(),
-        source="api-docs.deepseek.com, Thinking Mode, Toggle and Effort Control; other levels are mapped by the server",
-    ),
-    Quirk(
-        host=("*.moonshot.*", "*.kimi.com"),
-        model=("kimi-k2.[5-9]*", "kimi-k3*", "k3*", "kimi-for-coding*"),
-        path=_CHAT,
-        only={"temperature": 1, "top_p": 0.95},
-        source="platform.kimi.ai, Models overview, Parameter comparison; iOfficeAI/gemini-cli-pro#30; "
-        "Warma10032/VideoAdGuard#34",
-    ),
-    Quirk(
-        host=("*.moonshot.*", "*.kimi.com"),
-        model=("kimi-k2*",),
-        path=_CHAT,
-        effort="",
-        source="platform.kimi.ai, Models overview: K2 has no levels",
-    ),
-    Quirk(
-        host=("*.moonshot.*", "*.kimi.com"),
-        model=("kimi-k2.[56]*",),
-        path=_CHAT,
-        **_thinking_type(),
-        source="platform.kimi.ai, Models overview, Kimi K2.5 thinking parameter",
-    ),
-    Quirk(
-        host=("*.moonshot.*", "*.kimi.com"),
-        model=("kimi-k3*", "k3*"),
-        path=_CHAT,
-        efforts=("low", "high", "max"),
-        source="platform.kimi.ai, Use thinking effort: K3 always thinks",
-    ),
-    Quirk(
-        host=("*.mistral.ai",),
-        path=_CHAT,
-        id_length=9,
-        rename={"max_completion_tokens": "max_tokens", "seed": "random_seed"},
-        drop=("stream_options", "user", *_LOGPROBS),
-        source="docs.mistral.ai, API, Chat completion: members beyond its own are refused; dnakov/anon-kode#53 "
-        "(stream_options), simonw/llm-mistral#2 (random_seed)",
-    ),
-    Quirk(
-        host=("*.mistral.ai",),
-        model=("mistral-small*", "mistral-medium*"),
-        path=_CHAT,
-        efforts=("none", "high"),
-        source="docs.mistral.ai, Reasoning, Adjustable reasoning",
-    ),
-    Quirk(
-        host=("dashscope*.aliyuncs.com", "*.dashscope.aliyuncs.com"),
-        path=_CHAT,
-        thinking_on={"enable_thinking": True},
-        thinking_off={"enable_thinking": False},
-        effort="",
-        budget="thinking_budget",
-        source="help.aliyun.com, Model Studio, Deep thinking",
-    ),
-    Quirk(
-        host=("*.z.ai", "*.bigmodel.cn"),
-        path=_CHAT,
-        **_thinking_type(),
-        effort="",
-        thoughts="reasoning_content",
-        source="docs.z.ai, Thinking Mode: interleaved and preserved thinking",
-    ),
-    Quirk(
-        host=("*.z.ai", "*.bigmodel.cn"),
-        model=("glm-5.[2-9]*",),
-        path=_CHAT,
-        effort="reasoning_effort",
-        source="docs.z.ai, reasoning_effort, from GLM-5.2 on (nesquena/hermes-webui exp-v0.52.105)",
-    ),
-    Quirk(
-        host=("*.minimax.io", "*.minimaxi.com"),
-        path=_CHAT,
-        fill={"reasoning_split": True},
-        thoughts="reasoning_details",
-        effort="",
-        source="platform.minimax.io, OpenAI API, Important note: the whole answer goes back, thoughts and all",
-    ),
-    Quirk(
-        host=("*.minimax.io", "*.minimaxi.com"),
-        model=("minimax-m3*",),
-        path=_CHAT,
-        **_thinking_type("adaptive"),
-        source="java.agentscope.io, MiniMax, Thinking mode: M3 only",
-    ),
-    Quirk(
-        host=("integrate.api.nvidia.com",),
-        model=("*nemotron-3*", "*glm*", "*qwen3*"),
-        path=_CHAT,
-        **_template("enable_thinking"),
-        source="build.nvidia.com, model cards of nemotron-3-nano and glm5 (anomalyco/opencode#13584)",
-    ),
-    Quirk(
-        host=("integrate.api.nvidia.com",),
-        model=("*deepseek-v*",),
-        path=_CHAT,
-        **_template("enable_thinking", "thinking"),
-        source="anomalyco/opencode#45370, lobehub/lobehub#9408",
-    ),
-    Quirk(
-        host=("api.groq.com",),
-        again=("tool_use_failed",),
-        drop=(*_LOGPROBS, "logit_bias"),
-        thoughts="",
-        demands_thoughts=False,
-        effort="",
-        source="console.groq.com, OpenAI Compatibility, Currently Unsupported OpenAI Features; pydantic/pydantic-ai#4354 "
-        "(tool_use_failed); janhq/jan#8136 and freellmapi#1070 (reasoning_content)",
-    ),
-    Quirk(
-        host=("api.groq.com",),
-        model=("*gpt-oss*",),
-        effort="reasoning_effort",
-        source="console.groq.com, Reasoning",
-    ),
-    Quirk(
-        host=("api.groq.com",),
-        model=("*qwen3*",),
-        thinking_on={"reasoning_effort": "default"},
-        thinking_off={"reasoning_effort": "none"},
-        source="console.groq.com, Reasoning, Options for reasoning effort",
-    ),
-    Quirk(
-        host=("openrouter.ai", "*.openrouter.ai"),
-        path=_CHAT,
-        takes=frozenset({"cache_control", "min_p", "repeat_penalty", "top_k"}),
-        thinking_on={"reasoning": {"enabled": True}},
-        thinking_off={"reasoning": {"effort": "none"}},
-        effort="reasoning.effort",
-        budget="reasoning.max_tokens",
-        source="openrouter.ai/docs, Reasoning Tokens, Prompt Caching (pydantic/pydantic-ai#4392), Parameters",
-    ),
-    Quirk(
-        host=("api.x.ai",),
-        model=("grok-3-mini*", "grok-4*", "grok-code*", "grok-build*"),
-        path=_GPT,
-        drop=("presence_penalty", "frequency_penalty", "stop"),
-        source="docs.x.ai, Reasoning: presencePenalty, frequencyPenalty and stop are errors in reasoning models",
-    ),
-    Quirk(
-        host=("api.x.ai",),
-        model=("*-non-reasoning*",),
-        keep=("presence_penalty", "frequency_penalty", "stop"),
-        source="docs.x.ai, Reasoning: of the reasoning models only",
-    ),
-    Quirk(
-        host=("api.x.ai",),
-        path=_GPT,
-        drop=("reasoning_effort", "reasoning.effort"),
-        source="docs.x.ai, Reasoning: an error in grok-3, grok-4, grok-4-fast, grok-4-1-fast, grok-4.20 and grok-code "
-        "(NousResearch/hermes-agent#23435)",
-    ),
-    Quirk(
-        host=("api.x.ai",),
-        model=("grok-3-mini*",),
-        keep=("reasoning_effort", "reasoning.effort"),
-        efforts=("low", "high"),
-        source="docs.x.ai, Reasoning, Control how hard the model thinks",
-    ),
-    Quirk(
-        host=("api.x.ai",),
-        model=("grok-4.3*", "grok-latest"),
-        keep=("reasoning_effort", "reasoning.effort"),
-        efforts=("none", "low", "medium", "high"),
-        source="vercel/ai, @ai-sdk/xai 4.0.0-canary.61",
-    ),
-    Quirk(
-        host=("api.x.ai",),
-        model=("grok-4.[5-9]*",),
-        keep=("reasoning_effort", "reasoning.effort"),
-        efforts=("low", "medium", "high"),
-        source="docs.x.ai, Reasoning (anomalyco/opencode#39448)",
-    ),
-    Quirk(
-        host=("api.cerebras.ai",),
-        drop=("frequency_penalty", "presence_penalty", "logit_bias", "service_tier"),
-        thoughts="",
-        demands_thoughts=False,
-        source="inference-docs.cerebras.ai, OpenAI compatibility: a 400 each (ReqLLM guide Cerebras)",
-    ),
-    Quirk(
-        provider=("*vllm*", "*sglang*"),
-        path=_CHAT,
-        takes=frozenset({"min_p", "repeat_penalty", "top_k"}),
-        **_template("enable_thinking"),
-        source="docs.vllm.ai, OpenAI-Compatible Server, Extra parameters; qwen.readthedocs.io, Quickstart",
-    ),
-    Quirk(
-        provider=("*llama.cpp*", "*llamacpp*", "*llama-cpp*"),
-        path=_CHAT,
-        takes=frozenset({"min_p", "top_k"}),
-        source="llama.cpp, tools/server/README.md, /v1/chat/completions",
-    ),
-)
-
-ROWS: tuple[Quirk, ...] = (*_EVERYBODY, *_OPENAI, *_FAMILIES, *_HOSTS)
-
-BUILT_IN = Table(ROWS)

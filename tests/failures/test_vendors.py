@@ -9,9 +9,9 @@ import pytest
 
 from ccproxy.model import Traits
 from ccproxy.policy.fitting import repaired
-from ccproxy.policy.quirks import BUILT_IN
+from ccproxy.policy.vendors import BUILT_IN
 from ccproxy.protocols.base import read_error
-from tests.policy.test_quirks import CALLED, HI, asked, sent
+from tests.policy.test_vendors import CALLED, HI, asked, sent
 
 
 def history_at(client: str, where: str, messages: list[Any]) -> list[dict[str, Any]]:

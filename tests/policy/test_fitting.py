@@ -10,7 +10,7 @@ import pytest
 from ccproxy.errors import UpstreamError
 from ccproxy.model import Traits
 from ccproxy.policy.fitting import KNOBS, fitted, repaired
-from ccproxy.policy.quirks import BUILT_IN
+from ccproxy.policy.vendors import BUILT_IN
 from ccproxy.protocols.base import read_error
 
 ANY = BUILT_IN.traits("", "", "m", "/chat/completions")

@@ -1,14 +1,13 @@
 """A request for a Claude upstream (Anthropic API reference, "Create a Message").
 
 One that came in this protocol is written as it was read. Into one of another protocol go the settings as the API takes
-them together: thinking excludes forced tools and most sampling, and newer models have taken settings away again. Which
-ones, tells the version in the model's name (documentation, "Adaptive thinking", "Migration guide"); a name without one,
-as behind compatible servers, is taken for a model that has them all.
+them together: thinking excludes forced tools and most sampling, and newer models have taken settings away again ("Adaptive
+thinking", "Migration guide"). Which ones, the vendor table says; of a model that it does not know, as behind compatible
+servers, it is assumed that it has them all.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from attrs import fields
@@ -51,14 +50,6 @@ EMPTY_TEXTS = (b'"text":""', b'"text": ""')
 """How a text block looks in a body that the API refuses ("text content blocks must be non-empty"). Clients keep those of
 earlier answers, and have some from us."""
 
-Version = tuple[int, int]
-
-_VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d)(?:[.-](\d{1,2}))?(?!\d)")
-_ADAPTIVE: Version = (4, 6)  # takes adaptive thinking with an effort, and no prefill any more
-_FIXED: Version = (4, 7)  # takes no thinking budget and no sampling any more
-_THINKS: Version = (5, 0)  # thinks unless told not to
-_FORMATS: Version = (4, 1)  # takes a JSON schema for its answer
-_EFFORTS: tuple[Effort, ...] = ("low", "medium", "high", "max")  # xhigh: not on all of them
 _DISPLAYS = {"auto": "summarized", "concise": "summarized", "detailed": "summarized", "summarized": "summarized"} | {
     "none": "omitted",
     "omitted": "omitted",
@@ -71,12 +62,6 @@ _FORMAT_KEYWORDS = """type properties required additionalProperties items enum c
     description title default format"""
 FORMAT_DIALECT = Dialect(name=f"{NAME}-format", keywords=frozenset(_FORMAT_KEYWORDS.split()))
 """What structured outputs take ("Structured outputs", "JSON Schema limitations")."""
-
-
-def version_of(model: str) -> Version | None:
-    """(4, 5) for `claude-sonnet-4-5-20250929`; None for a name without one."""
-    match = _VERSION.search(model.lower())
-    return (int(match[1]), int(match[2] or 0)) if match else None
 
 
 def path(target: Target, stream: bool, shape: str = "") -> str:
@@ -178,8 +163,7 @@ def _temperature(sampling: Sampling, thinks: bool, target: Target, context: Cont
     value = sampling.temperature
     if value is None or value == 1:
         return value
-    version = version_of(target.model)
-    if thinks or (version is not None and version >= _FIXED):
+    if thinks or "sampling" in target.traits.lacks:
         context.note("temperature was left out: the model takes none, or none with thinking on")
         return None
     if not 0 <= value <= 1:
@@ -191,8 +175,7 @@ def _foreign_sampling(sampling: Sampling, thinks: bool, target: Target, context:
     for name in _NO_PLACE:
         if getattr(sampling, name) is not None:
             context.note(f"{name} has no place in the {NAME} protocol and was left out")
-    version = version_of(target.model)
-    fixed = thinks or (version is not None and version >= _FIXED)
+    fixed = thinks or "sampling" in target.traits.lacks
     temperature = _temperature(sampling, thinks, target, context)
     top_p = None if fixed or temperature is not None else sampling.top_p
     top_k = None if fixed or sampling.top_k is None or sampling.top_k < 1 else sampling.top_k
@@ -255,8 +238,7 @@ def _turns(messages: list[Block], target: Target, context: Context) -> list[Bloc
         messages = [{"role": "user", "content": NUDGE}, *messages]
     if messages[-1]["role"] != "assistant":
         return messages
-    version = version_of(target.model)
-    if version is not None and version >= _ADAPTIVE:
+    if "prefill" in target.traits.lacks:
         context.note("a user turn was put behind the last one, since the model continues no turn of its own")
         return [*messages, {"role": "user", "content": NUDGE}]
     last = messages[-1]["content"][-1]
@@ -270,22 +252,21 @@ def _thinking(
 ) -> tuple[Block | None, Effort | None]:
     """`thinking` and `output_config.effort`, in the form that the model takes with the turns that were written."""
     options = request.reasoning
-    version = version_of(target.model)
+    traits = target.traits
     budget = reasoning.budget_of(options) if options is not None else None
     if options is None or (budget is None and not options.enabled and not options.adaptive):
         return None, None
     if budget == 0:
-        silent = version is not None and _FIXED <= version < _THINKS
-        return (None if silent else {"type": "disabled"}), None
+        return (None if "thinking_off" in traits.lacks else {"type": "disabled"}), None
     display = _named(display=_DISPLAYS.get(options.summary))
-    if version is not None and version >= _ADAPTIVE:
+    if traits.efforts:
         effort = reasoning.effort_of(options)
-        nearest = reasoning.nearest_effort(effort, _EFFORTS) if effort is not None else None
+        nearest = reasoning.nearest_effort(effort, traits.efforts) if effort is not None else None
         return {"type": "adaptive"} | display, nearest
     if limit <= LEAST_BUDGET:
         context.note("thinking was left off: the answer's token limit leaves no room for it")
         return None, None
-    if version is not None and _lacks_thought(written):
+    if traits.demands_thoughts and _lacks_thought(written):
         context.note("thinking was left off: the turn that the tool results continue began without its thought")
         return None, None
     return {"type": "enabled", "budget_tokens": _budget(budget, limit)} | display, None
@@ -343,8 +324,7 @@ def _format(format: ResponseFormat | None, target: Target, context: Context) -> 
     if format is None or format.kind == "text":
         return None, []
     undescribed(format, NAME, context)
-    version = version_of(target.model)
-    if format.kind == "json_schema" and format.schema and (version is None or version >= _FORMATS):
+    if format.kind == "json_schema" and format.schema and "json_schema" not in target.traits.lacks:
         schema = _closed(clean(format.schema, FORMAT_DIALECT))
         return {"type": "json_schema", "schema": schema}, []
     context.note("the response format became an instruction in the system prompt")

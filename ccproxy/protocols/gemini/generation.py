@@ -1,7 +1,7 @@
 """`generationConfig` for a Gemini upstream.
 
-Gemini API reference, "GenerationConfig"; "Gemini thinking": Gemini 3 takes a level, 2.5 a budget within the model's range,
-older models neither; "Structured output".
+Gemini API reference, "GenerationConfig"; "Gemini thinking": newer models take a level, older ones a budget within the
+model's range, or neither; "Structured output". Which model is which, the vendor table says.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from ccproxy.errors import Unsupported
-from ccproxy.model import JSON, Context, Effort, ReasoningOptions, Request, ResponseFormat, Target
+from ccproxy.model import JSON, Context, ReasoningOptions, Request, ResponseFormat, Target
 from ccproxy.notes import undescribed, within
 from ccproxy.protocols.gemini.options import INTEGERS, NUMBERS, below
 from ccproxy.protocols.gemini.parts_out import own_extras
-from ccproxy.protocols.gemini.schemas import FORMAT
-from ccproxy.protocols.gemini.wire import NAME, respell, version
+from ccproxy.protocols.gemini.schemas import FORMAT, OPENAPI
+from ccproxy.protocols.gemini.wire import NAME, respell
 from ccproxy.reasoning import budget_of, effort_of, nearest_effort
 from ccproxy.schema import clean
 
@@ -30,9 +30,6 @@ _SEED_BITS = 0x7FFF_FFFF
 MOST_STOPS = 5
 """`stopSequences` takes up to 5."""
 
-_BUDGETS = (("flash-lite", 512, 24_576, True), ("flash", 0, 24_576, True), ("pro", 128, 32_768, False))
-"""Gemini 2.5: word of the model's name, least and most tokens, whether thinking can be off ("Thinking budgets")."""
-
 
 def generation_config(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """The whole object; empty when there is nothing to say. Raises Unsupported for several choices of another protocol."""
@@ -40,7 +37,7 @@ def generation_config(request: Request, target: Target, context: Context) -> dic
     config: dict[str, JSON] = dict(extras.fields.get("generationConfig") or {}) if extras else {}
     config |= _sampling(request, target, context, own=extras is not None)
     if request.format is not None:
-        config |= _format(request.format, context)
+        config |= _format(request.format, target, context)
     if request.reasoning is not None and (thinking := _thinking(request.reasoning, target, context)) is not None:
         config["thinkingConfig"] = thinking
     if request.choices is not None and extras is not None:
@@ -72,7 +69,7 @@ def _sampling(request: Request, target: Target, context: Context, *, own: bool) 
     return config
 
 
-def _format(format: ResponseFormat, context: Context) -> dict[str, JSON]:
+def _format(format: ResponseFormat, target: Target, context: Context) -> dict[str, JSON]:
     if said := own_extras(format.extras):
         return said.fields
     if format.kind == "text":
@@ -80,7 +77,8 @@ def _format(format: ResponseFormat, context: Context) -> dict[str, JSON]:
     config: dict[str, JSON] = {"responseMimeType": "application/json"}
     undescribed(format, NAME, context)
     if format.kind == "json_schema" and format.schema is not None:
-        config["responseJsonSchema"] = clean(format.schema, FORMAT)
+        old = "json_schema" in target.traits.lacks
+        config["responseSchema" if old else "responseJsonSchema"] = clean(format.schema, OPENAPI if old else FORMAT)
     return config
 
 
@@ -91,15 +89,11 @@ def _format(format: ResponseFormat, context: Context) -> dict[str, JSON]:
 def _thinking(options: ReasoningOptions, target: Target, context: Context) -> dict[str, JSON] | None:
     if said := own_extras(options.extras):
         return said.fields
-    generation = version(target.model)
-    if (0, 0) < generation < (2, 5):
+    if "thinking" in target.traits.lacks:
         context.note(f"reasoning has no place in requests to {target.model} and was left out")
         return None
     config: dict[str, JSON] = {"includeThoughts": True} if _shown(options) else {}
-    if generation >= (3, 0):
-        config |= _level(options, target.model)
-    else:
-        config |= _budget(options, target.model, context)
+    config |= _level(options, target) if target.traits.efforts else _budget(options, target, context)
     return config or None
 
 
@@ -110,25 +104,20 @@ def _shown(options: ReasoningOptions) -> bool:
     return bool(options.summary or options.enabled or options.adaptive or options.budget)
 
 
-def _level(options: ReasoningOptions, model: str) -> dict[str, JSON]:
-    """Gemini 3 always thinks a little: off is its lowest level. Pro models begin with LOW, 3.0's know no MEDIUM."""
+def _level(options: ReasoningOptions, target: Target) -> dict[str, JSON]:
+    """Models that take levels always think a little: off is their lowest one."""
     effort = effort_of(options)
-    if effort is None:
-        return {}
-    allowed: tuple[Effort, ...] = ("minimal", "low", "medium", "high")
-    if "pro" in model:
-        allowed = ("low", "high") if version(model) == (3, 0) else ("low", "medium", "high")
-    return {"thinkingLevel": nearest_effort(effort, allowed).upper()}
+    return {} if effort is None else {"thinkingLevel": nearest_effort(effort, target.traits.efforts).upper()}
 
 
-def _budget(options: ReasoningOptions, model: str, context: Context) -> dict[str, JSON]:
+def _budget(options: ReasoningOptions, target: Target, context: Context) -> dict[str, JSON]:
     budget = budget_of(options)
     if budget is None or budget < 0:
         return {"thinkingBudget": -1} if options.adaptive or options.enabled else {}
-    for word, least, most, can_be_off in _BUDGETS:
-        if word in model and version(model) == (2, 5):
-            fitted = 0 if budget == 0 and can_be_off else min(max(budget, least), most)
-            if fitted != budget:
-                context.note(f"the thinking budget became {fitted}: {model} takes {least} to {most}")
-            return {"thinkingBudget": fitted}
-    return {"thinkingBudget": budget}
+    if not target.traits.budgets or (budget == 0 and "thinking_off" not in target.traits.lacks):
+        return {"thinkingBudget": budget}
+    least, most = target.traits.budgets
+    fitted = min(max(budget, least), most)
+    if fitted != budget:
+        context.note(f"the thinking budget became {fitted}: {target.model} takes {least} to {most}")
+    return {"thinkingBudget": fitted}

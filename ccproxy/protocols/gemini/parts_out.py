@@ -37,7 +37,7 @@ from ccproxy.protocols.base import fit_tool_name
 from ccproxy.protocols.gemini.grounding import are_facts
 from ccproxy.protocols.gemini.options import below
 from ccproxy.protocols.gemini.requests_in import result_parts
-from ccproxy.protocols.gemini.wire import NAME, SKIP_VALIDATION, respell, signs_calls
+from ccproxy.protocols.gemini.wire import NAME, SKIP_VALIDATION, respell
 
 _NAME_LIMIT = 128
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_.:-]")
@@ -86,7 +86,8 @@ class PartWriter:
     def __init__(self, target: Target, context: Context, own: bool) -> None:
         self._context = context
         self._own = own
-        self._newest = signs_calls(target.model)  # takes media in function responses, wants signatures on calls
+        self._nests = "media_results" in target.traits.takes
+        self._signs = "unsigned_calls" in target.traits.lacks
         self._writers: dict[type[Part], Callable[[Any], Sequence[dict[str, JSON]]]] = {
             Text: self._text,
             Refusal: self._text,
@@ -149,9 +150,9 @@ class PartWriter:
         return [thought] if part.text or (self._own and not ours and not foreign) else [], ours, foreign
 
     def _validate(self, written: list[dict[str, JSON]]) -> None:
-        """Gemini 3 refuses a step whose first function call has no signature; calls of other models never have one."""
+        """Newer models refuse a step whose first function call has no signature; calls of other models never have one."""
         first = next((part for part in written if "functionCall" in part or "function_call" in part), None)
-        if self._newest and first is not None and not {"thoughtSignature", "thought_signature"} & first.keys():
+        if self._signs and first is not None and not {"thoughtSignature", "thought_signature"} & first.keys():
             first["thoughtSignature"] = SKIP_VALIDATION
             self._context.note("a function call without its signature was sent with a mark that stands in for it")
 
@@ -246,7 +247,7 @@ class PartWriter:
     ) -> None:
         if "text" in made:
             texts.append(made["text"])
-        elif self._newest and "inlineData" in made:
+        elif self._nests and "inlineData" in made:
             inside.append(made)
         else:
             beside += [{"text": f"[From the result of {part.name or 'the tool'}:]"}, made]

@@ -30,7 +30,7 @@ from ccproxy.protocols.gemini.options import below
 from ccproxy.protocols.gemini.parts_out import PartWriter, own_extras, wire_name
 from ccproxy.protocols.gemini.requests_in import CANONICAL
 from ccproxy.protocols.gemini.schemas import OPENAPI, PARAMETERS
-from ccproxy.protocols.gemini.wire import NAME, either, respell, version
+from ccproxy.protocols.gemini.wire import NAME, either, respell
 from ccproxy.schema import clean
 from ccproxy.turns import fold, hoist, settle
 
@@ -222,7 +222,7 @@ def _contents(messages: list[Message], writer: PartWriter, context: Context) -> 
 
 
 def _declarations(tools: list[Tool | Opaque], target: Target, context: Context) -> list[dict[str, JSON]]:
-    key = "parameters" if (0, 0) < version(target.model) < (2, 0) else "parametersJsonSchema"
+    key = "parameters" if "json_schema" in target.traits.lacks else "parametersJsonSchema"
     found: list[dict[str, JSON]] = []
     for tool in tools:
         if isinstance(tool, Opaque):

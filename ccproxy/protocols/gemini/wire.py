@@ -1,4 +1,4 @@
-"""Gemini's spellings: key names, signatures on the wire, and what the model's name tells.
+"""Gemini's spellings: key names, and signatures on the wire.
 
 Proto3 JSON ("ProtoJSON format", section "Field name") accepts each key in camelCase and in snake_case; answers come in
 camelCase. Objects are read into camelCase; a `shape` keeps which keys were snake_case, so that they are written back so.
@@ -24,9 +24,6 @@ _REDACTED = "redacted."
 _THOUGHT = "thought."
 _SEALED_START = base64.b64encode(b"ccproxy.").decode()[:10]
 """How the base64 of a sealed signature begins; of the eleventh digit only some bits are known."""
-
-_VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
-_NEWEST = re.compile(r"gemini-.*latest$")
 
 
 def camel(key: str) -> str:
@@ -124,20 +121,3 @@ def _with_thought(signature: str) -> tuple[str, str]:
         case [str(thought), str(signed)]:
             return thought, signed
     return "", signature
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# What a model's name tells
-
-
-def version(model: str) -> tuple[int, int]:
-    """(3, 1) of `gemini-3.1-pro-preview`; the `-latest` names count as newest; (0, 0) for what is no Gemini."""
-    found = _VERSION.search(model)
-    if found is not None:
-        return int(found[1]), int(found[2] or 0)
-    return (99, 0) if _NEWEST.search(model) else (0, 0)
-
-
-def signs_calls(model: str) -> bool:
-    """Whether the model refuses a history whose function calls lack signatures: Gemini 3 and later."""
-    return version(model) >= (3, 0)

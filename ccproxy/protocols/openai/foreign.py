@@ -43,6 +43,7 @@ from ccproxy.notes import left_out, within
 from ccproxy.protocols.base import fit, fit_tool_name
 from ccproxy.protocols.openai.checks import extras_of
 from ccproxy.protocols.openai.messages import MEMBER
+from ccproxy.protocols.openai.parts import thinking_part
 from ccproxy.protocols.openai.terms import DETAILS, EXTRA, NAME, own_proof
 
 DIALECT = schema.Dialect(name=NAME, object_root=True, fill_properties=True)
@@ -50,6 +51,9 @@ DIALECT = schema.Dialect(name=NAME, object_root=True, fill_properties=True)
 "Function calling")."""
 
 FORMAT_DIALECT = schema.Dialect(name=f"{NAME}-format", fill_properties=True)
+
+_CONTENT = "content"
+"""The member for earlier thoughts that is no member of their own: they are parts of the content."""
 
 _NAME_CHARACTERS = re.compile(r"[^a-zA-Z0-9_-]")
 _NAME_LIMIT = 64
@@ -324,6 +328,8 @@ class _Messages:
         words = "".join(thought.text for thought in thoughts)
         fields: dict[str, JSON] = {DETAILS: details} if details else {}
         wanted = self._target.traits.thoughts
+        if wanted == _CONTENT:
+            return [thinking_part(words)] if words else []
         if wanted and (words or self._demands(parts)):
             fields.setdefault(wanted, [{"type": "reasoning.text", "text": words}] if wanted == DETAILS else words)
         if thoughts and not fields:

@@ -145,6 +145,12 @@ def _read_thinking(raw: dict[str, JSON], where: str) -> Part:
     return Reasoning(words_of(raw), origin=NAME, extras=_raw(raw))
 
 
+def thinking_part(words: str) -> Reasoning:
+    """An earlier thought as a part of the content (Mistral, "Reasoning"; API, "ThinkChunk": `closed`, nothing follows)."""
+    thought: JSON = {"type": "thinking", "thinking": [{"type": "text", "text": words}], "closed": True}
+    return Reasoning(words, origin=NAME, extras=_raw(thought))
+
+
 _READERS: dict[str, Callable[[dict[str, JSON], str], Part]] = {
     "text": _read_text,
     "image_url": _read_image,

@@ -34,7 +34,7 @@ from ccproxy.protocols.base import Call
 from ccproxy.protocols.claude.requests_in import NAME, peek, read_request
 from ccproxy.protocols.claude.requests_out import DEFAULT_MAX_TOKENS, write_request
 from tests.protocols.claude.judge import own
-from tests.tools import recorded, recordings
+from tests.tools import known, recorded, recordings
 
 MARK = {"type": "ephemeral", "ttl": "1h"}
 
@@ -47,7 +47,7 @@ def again(document: dict[str, Any]) -> dict[str, Any]:
     """Read and written again."""
     context = Context(client=NAME, upstream=NAME)
     request = read_request(copy.deepcopy(document), context, Call())
-    return write_request(request, Target(protocol=NAME, model=request.model), context)
+    return write_request(request, known(Target(protocol=NAME, model=request.model)), context)
 
 
 def asked(*content: Any, **fields: Any) -> dict[str, Any]:

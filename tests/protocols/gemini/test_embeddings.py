@@ -10,7 +10,7 @@ from ccproxy.model import Context, EmbeddingAnswer, EmbeddingInput, EmbeddingReq
 from ccproxy.protocols.base import Call
 from ccproxy.protocols.gemini.embeddings import BATCH, ONE
 from ccproxy.protocols.gemini.embeddings import EMBEDDINGS as E
-from tests.tools import RECORDINGS, recorded, recordings
+from tests.tools import RECORDINGS, known, recorded, recordings
 
 TARGET = Target(protocol="gemini", model="m")
 CONTENT = {"parts": [{"text": "one"}]}
@@ -145,7 +145,7 @@ def test_the_recorded_case_has_an_image() -> None:
     shared = context()
     request = E.read_request(document, shared, call(BATCH))
     assert [type(part) for part in request.inputs[0].parts] == [Text, Image]
-    assert E.write_request(request, Target(protocol="gemini", model="gemini-embedding-2"), shared) == document
+    assert E.write_request(request, known(Target(protocol="gemini", model="gemini-embedding-2")), shared) == document
     answer = E.read_answer(jsontext.loads(recorded(case, "response")), shared)
     assert answer.usage is not None
     assert (len(answer.vectors), answer.usage.input) == (1, 261)

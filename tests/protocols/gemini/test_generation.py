@@ -8,11 +8,14 @@ from google.genai import types
 from ccproxy.model import ReasoningOptions, Request, ResponseFormat, Sampling, Target
 from ccproxy.protocols.gemini.generation import generation_config
 from tests.protocols.gemini.judge import context
+from tests.tools import known
 
 
 def config(model: str = "gemini-2.5-flash", told: Any = None, defaults: Any = None, **given: Any) -> dict[str, Any]:
     request = Request(origin="openai", model=model, **given)
-    made = generation_config(request, Target(protocol="gemini", model=model, defaults=defaults or {}), told or context())
+    made = generation_config(
+        request, known(Target(protocol="gemini", model=model, defaults=defaults or {})), told or context()
+    )
     types.GenerationConfig.model_validate(made)
     return made
 

@@ -22,6 +22,7 @@ from ccproxy.model import (
 )
 from ccproxy.protocols.gemini.parts_out import PartWriter, wire_name
 from tests.protocols.gemini.judge import context
+from tests.tools import known
 
 PNG = Image(mime="image/png", data="iVBORw0KGgo=")
 INLINE = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
@@ -29,7 +30,7 @@ SKIP = "skip_thought_signature_validator"
 
 
 def parts(*given: Part, model: str = "gemini-2.5-flash", told: Context | None = None) -> list[dict[str, Any]]:
-    made = PartWriter(Target(protocol="gemini", model=model), told or context(), own=False).parts(list(given))
+    made = PartWriter(known(Target(protocol="gemini", model=model)), told or context(), own=False).parts(list(given))
     for part in made:
         types.Part.model_validate(part)
     return made

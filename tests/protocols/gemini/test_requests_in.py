@@ -28,7 +28,7 @@ from ccproxy.protocols.gemini.requests_in import peek, read_request
 from ccproxy.protocols.gemini.requests_out import write_request
 from ccproxy.protocols.gemini.wire import wire_signature
 from tests.protocols.gemini.judge import context, document
-from tests.tools import recorded, recordings
+from tests.tools import known, recorded, recordings
 
 CALL = Call(model="gemini-9-air", stream=True, query={"alt": "sse"})
 
@@ -42,7 +42,7 @@ def contents(*parts: Any, role: str = "model") -> dict[str, Any]:
 
 
 def written(request: Request, model: str = "gemini-2.5-flash") -> dict[str, Any]:
-    return write_request(request, Target(protocol="gemini", model=model), context())
+    return write_request(request, known(Target(protocol="gemini", model=model)), context())
 
 
 @pytest.mark.parametrize("name", ["request-everything.json", "request-snake.json"])

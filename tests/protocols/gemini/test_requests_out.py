@@ -9,6 +9,7 @@ from ccproxy.errors import RequestError, Unsupported
 from ccproxy.model import Message, Opaque, Request, Target, Text, Tool, ToolCall, ToolChoice, ToolResult
 from ccproxy.protocols.gemini.requests_out import GO_ON, NOTHING_SAID, path, write_request
 from tests.protocols.gemini.judge import context
+from tests.tools import known
 
 USER = Message("user", [Text("hello")])
 SCHEMA = {"type": "object", "properties": {"x": {"$ref": "#/$defs/X"}}, "$defs": {"X": {"enum": [1]}}}
@@ -16,7 +17,7 @@ SCHEMA = {"type": "object", "properties": {"x": {"$ref": "#/$defs/X"}}, "$defs":
 
 def asked(model: str = "gemini-2.5-flash", told: Any = None, **given: Any) -> dict[str, Any]:
     request = Request(**{"origin": "openai", "model": model, "messages": [USER], **given})
-    made = write_request(request, Target(protocol="gemini", model=model), told or context())
+    made = write_request(request, known(Target(protocol="gemini", model=model)), told or context())
     for content in made["contents"]:
         types.Content.model_validate(content)
         assert content["parts"]
@@ -35,13 +36,13 @@ def asked(model: str = "gemini-2.5-flash", told: Any = None, **given: Any) -> di
     ],
 )
 def test_the_path(model: str, stream: bool, expected: str) -> None:
-    assert path(Target(protocol="gemini", model=model), stream) == expected
+    assert path(known(Target(protocol="gemini", model=model)), stream) == expected
 
 
 @pytest.mark.parametrize("model", ["../../admin", "a/../b", "./x", ".."])
 def test_a_model_that_climbs_out_of_its_folder_is_refused(model: str) -> None:
     with pytest.raises(RequestError):
-        path(Target(protocol="gemini", model=model), True)
+        path(known(Target(protocol="gemini", model=model)), True)
 
 
 def test_system_parts_and_leading_system_messages() -> None:

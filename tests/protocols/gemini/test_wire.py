@@ -10,10 +10,8 @@ from ccproxy.protocols.gemini.wire import (
     either,
     read_signature,
     respell,
-    signs_calls,
     snake,
     spelled,
-    version,
     wire_redacted,
     wire_signature,
 )
@@ -68,20 +66,3 @@ def test_own_signatures_are_left_alone(signature: str) -> None:
     assert wire_signature(signature, "gemini") == signature
     assert wire_signature(signature, "gemini", "hm") == signature
     assert read_signature(signature) == Reasoning(signature=signature, origin="gemini")
-
-
-@pytest.mark.parametrize(
-    ("model", "expected", "signs"),
-    [
-        ("gemini-2.5-flash", (2, 5), False),
-        ("gemini-3-pro-preview", (3, 0), True),
-        ("models/gemini-3.1-flash", (3, 1), True),
-        ("gemini-10", (10, 0), True),
-        ("gemini-pro-latest", (99, 0), True),
-        ("gemma-3-27b", (0, 0), False),
-        ("qwen3", (0, 0), False),
-    ],
-)
-def test_versions(model: str, expected: tuple[int, int], signs: bool) -> None:
-    assert version(model) == expected
-    assert signs_calls(model) is signs
