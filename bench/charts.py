@@ -53,32 +53,48 @@ def svg(height: float, parts: Sequence[str], title: str) -> str:
 
 
 @frozen
+class Column:
+    """scale: columns that have the same name here share one scale. unit: of the values; multiples without one."""
+
+    title: str
+    scale: str = ""
+    unit: str = ""
+
+
+@frozen
 class Cell:
-    """A multiple, and the target that it is held against."""
+    """A value, and the target that it is held against."""
 
     value: float
     limit: float | None = None
 
 
-def bar_table(heads: Sequence[str], rows: Sequence[tuple[Sequence[str], Sequence[Cell | None]]]) -> str:
-    """rows: the labels, then a bar for each cell; one beyond its limit has another colour. All bars have one scale, cut at
-    the 95th percentile so that one outlier does not flatten the rest."""
-    values = sorted(cell.value for _, cells in rows for cell in cells if cell is not None)
-    top = values[int(0.95 * (len(values) - 1))] if values else 1.0
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+def bar_table(
+    labels: Sequence[str], columns: Sequence[Column], rows: Sequence[tuple[Sequence[str], Sequence[Cell | None]]]
+) -> str:
+    """rows: the labels, then a bar for each column; one beyond its limit has another colour. A scale ends at the 95th
+    percentile, so that one outlier does not flatten the rest."""
+    values: dict[str, list[float]] = {}
+    for _, cells in rows:
+        for column, cell in zip(columns, cells, strict=True):
+            values.setdefault(column.scale, []).extend([] if cell is None else [cell.value])
+    tops = {scale: sorted(found)[int(0.95 * (len(found) - 1))] for scale, found in values.items() if found}
+    head = "".join(f"<th>{escape(name)}</th>" for name in (*labels, *(column.title for column in columns)))
     body = ""
     for names, cells in rows:
-        labels = "".join(f"<th>{escape(label)}</th>" for label in names)
-        body += f"<tr>{labels}{''.join(_bar(cell, top) for cell in cells)}</tr>"
+        bars = (_bar(cell, column, tops.get(column.scale, 1.0)) for column, cell in zip(columns, cells, strict=True))
+        named = (f"<th>{escape(name)}</th>" for name in names)
+        body += f"<tr>{''.join(named)}{''.join(bars)}</tr>"
     return f'<div class="wide"><table class="bartable"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _bar(cell: Cell | None, top: float) -> str:
+def _bar(cell: Cell | None, column: Column, top: float) -> str:
     if cell is None:
         return "<td></td>"
     kind = "plain" if cell.limit is None else "over" if cell.value > cell.limit else "within"
-    width = min(100.0, 100 * cell.value / top)
-    return f'<td><div><i class="{kind}" style="width:{width:.0f}%"></i></div><b>{cell.value:.1f}×</b></td>'
+    width = min(100.0, max(0.0, 100 * cell.value / top)) if top > 0 else 0.0
+    shown = amount(cell.value, column.unit) if column.unit else f"{cell.value:.1f}×"
+    return f'<td><div><i class="{kind}" style="width:{width:.0f}%"></i></div><b>{escape(shown)}</b></td>'
 
 
 # ---------------------------------------------------------------------------------------------------------------------

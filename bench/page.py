@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from itertools import groupby
 
 from attrs import frozen
 
-from bench.charts import Cell, Row, bar_table, bars, distributions, lines, tone
-from ccproxy.measure import machine, noise
+from bench.charts import OURS, Cell, Column, Row, bar_table, bars, distributions, lines, tone
+from ccproxy.measure import machine, noise, ttft
 from ccproxy.measure.report import plain_table
 from ccproxy.measure.results import Measure, Run, against_floor
 from ccproxy.measure.traffic import KINDS
+from ccproxy.measure.ways import DIRECT, SMALL
 
 REPEAT = "python -m bench {suites} --json run.json --html run.html"
 HISTORY = "200 messages"
+PLAIN = ("pooled", "plain", SMALL)
 MANY = 40
 """From so many values on a measure is drawn as a distribution."""
+
+PICTURES = 8
+"""Of one suite; the others are folded away."""
+
+Pair = tuple[str, str]
+"""Client and upstream."""
 
 
 @frozen
@@ -80,7 +87,7 @@ def draw_chunks(measures: Sequence[Measure]) -> str:
     return _pairs_table(measures, "kind", columns, heads, _chunk_target)
 
 
-def _chunk_target(pair: tuple[str, str], kind: str, way: str) -> float | None:
+def _chunk_target(pair: Pair, kind: str, way: str) -> float | None:
     if pair[0] == pair[1]:
         return 1.5 if way == "records" else None
     return {"records": 2.0 if kind == "text" else 3.0, "read1": 3.0, "read16": 3.0}.get(way)
@@ -101,15 +108,52 @@ def _pairs_table(
     label: str,
     columns: Sequence[tuple[str, str]],
     heads: Sequence[str],
-    target: Callable[[tuple[str, str], str, str], float | None],
+    target: Callable[[Pair, str, str], float | None],
 ) -> str:
     """columns: the label's value and the way of each. target: of a pair in a column."""
-    ratios = {tuple(m.labels[n] for n in ("client", "upstream", label, "way")): m.median for m in against_floor(measures)}
+    ratios = {(*_pair(m), m.labels[label], m.labels["way"]): m.median for m in against_floor(measures)}
     rows = []
-    for pair in dict.fromkeys((measure.labels["client"], measure.labels["upstream"]) for measure in measures):
+    for pair in dict.fromkeys(map(_pair, measures)):
         found = [(ratios.get((*pair, *column)), target(pair, *column)) for column in columns]
         rows.append((pair, [None if value is None else Cell(value, limit) for value, limit in found]))
-    return bar_table(["client", "upstream", *heads], rows)
+    return bar_table(["client", "upstream"], [Column(head) for head in heads], rows)
+
+
+def _pair(measure: Measure) -> Pair:
+    return measure.labels["client"], measure.labels["upstream"]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# First bytes
+
+
+def draw_ttft(measures: Sequence[Measure]) -> str:
+    """A row for each pair: what each way adds, and what a chunk of a burst costs it. Then the distributions."""
+    plain = [m for m in measures if (m.labels["connection"], m.labels["tls"], m.labels["request"]) == PLAIN]
+    direct = {_pair(m): m for m in plain if (m.labels["measure"], m.labels["way"]) == (ttft.FIRST, DIRECT)}
+    found: dict[tuple[str, ...], Cell] = {}
+    for m in plain:
+        target = _ttft_target(_pair(m), m.labels["measure"]) if m.labels["way"] == OURS else None
+        if m.labels["measure"] != ttft.FIRST:
+            found[*_pair(m), m.labels["measure"], m.labels["way"]] = Cell(m.median, target)
+        elif _pair(m) in direct:
+            found[*_pair(m), ttft.FIRST, m.labels["way"]] = Cell(ttft.added(m, direct[_pair(m)]), target)
+    ways = ("relay", OURS, "httpx")
+    columns = [*((ttft.FIRST, way) for way in ways), *((ttft.BURST_CPU, way) for way in ways)]
+    heads = [
+        Column(
+            f"{way}, {'added' if measure == ttft.FIRST else 'a chunk'}", measure, "ms" if measure == ttft.FIRST else "µs"
+        )
+        for measure, way in columns
+    ]
+    rows = [(pair, [found.get((*pair, *column)) for column in columns]) for pair in dict.fromkeys(map(_pair, plain))]
+    return bar_table(["client", "upstream"], heads, rows) + draw_any(measures)
+
+
+def _ttft_target(pair: Pair, measure: str) -> float | None:
+    if measure == ttft.BURST_CPU:
+        return 10.0
+    return 0.3 if pair[0] == pair[1] else 0.4
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -119,29 +163,32 @@ def _pairs_table(
 def draw_any(measures: Sequence[Measure]) -> str:
     """A label that takes several numbers becomes an axis; else measures of many values become distributions and those of
     few become bars. Pictures are told apart by every label but the way."""
-    return "".join(_pictures(measures))
+    pictures = list(_pictures(measures))
+    more = "".join(pictures[PICTURES:])
+    folded = f"<details><summary>{len(pictures) - PICTURES} more pictures</summary>{more}</details>" if more else ""
+    return "".join(pictures[:PICTURES]) + folded
 
 
 def _pictures(measures: Sequence[Measure]) -> Iterator[str]:
+    """In the order in which they were measured."""
     axis = _axis(measures)
     ways = list(dict.fromkeys(_way(measure) for measure in measures))
+    groups: dict[tuple[str, ...], list[Measure]] = {}
+    for measure in measures:
+        place = (value for name, value in measure.labels.items() if name not in (axis, "way"))
+        groups.setdefault((measure.unit, *place), []).append(measure)
+    for (unit, *said), members in groups.items():
+        title = ", ".join(word for word in said if word) or unit
+        yield f"<h3>{escape(title)}</h3>{_picture(members, axis, ways, title)}"
 
-    def place(measure: Measure) -> tuple[str, ...]:
-        said = [value for name, value in measure.labels.items() if name not in (axis, "way")]
-        return (measure.unit, *said)
 
-    ordered = sorted(measures, key=lambda measure: [place(other) for other in measures].index(place(measure)))
-    for (unit, *said), group in groupby(ordered, key=place):
-        members = list(group)
-        title = ", ".join(said) or unit
-        yield f"<h3>{escape(title)}</h3>"
-        if axis and len({measure.labels.get(axis) for measure in members}) > 1:
-            series = {way: _points(members, axis, way) for way in dict.fromkeys(_way(measure) for measure in members)}
-            yield lines(series, title, axis, unit)
-            continue
-        rows = [Row(_way(measure), tone(_way(measure), ways), measure) for measure in members]
-        many = min(len(measure.values) for measure in members) >= MANY and min(min(m.values) for m in members) > 0
-        yield (distributions if many else bars)(rows, title)
+def _picture(members: Sequence[Measure], axis: str, ways: Sequence[str], title: str) -> str:
+    if axis and len({measure.labels.get(axis) for measure in members}) > 1:
+        series = {way: _points(members, axis, way) for way in dict.fromkeys(map(_way, members))}
+        return lines(series, title, axis, members[0].unit)
+    rows = [Row(_way(measure), tone(_way(measure), ways), measure) for measure in members]
+    many = all(len(measure.values) >= MANY and min(measure.values) > 0 for measure in members)
+    return (distributions if many else bars)(rows, title)
 
 
 def _way(measure: Measure) -> str:
@@ -183,8 +230,10 @@ SECTIONS: dict[str, Section] = {
     ),
     "ttft": Section(
         "Time to the first content byte",
-        "From the request's first byte to the first byte of content, every request of every round; on a logarithmic axis.",
-        draw_any,
+        "From the request's first byte to the first byte of content: what each way adds to the direct call, the median of"
+        " the rounds' differences, and the CPU that a chunk of a burst costs the process in the middle. Below, every"
+        " request of every round: the middle half, the median, the 95th percentile, and a line from the 1st to the 99th.",
+        draw_ttft,
     ),
     "streams": Section(
         "Paced streams",
@@ -239,7 +288,7 @@ table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
 .bartable thead th{color:var(--quiet);font-size:12px;vertical-align:bottom;white-space:normal;padding-bottom:6px}
 .bartable tbody tr:nth-child(5n) td,.bartable tbody tr:nth-child(5n) th{padding-bottom:9px}
 .bartable td{padding:1px 8px 1px 0;white-space:nowrap;min-width:84px}
-.bartable td div{display:inline-block;width:calc(100% - 48px);vertical-align:-2px;margin-right:5px}
+.bartable td div{display:inline-block;width:calc(100% - 60px);vertical-align:-2px;margin-right:5px}
 .bartable td i{display:block;height:13px;border-radius:2px}.bartable td b{font-weight:400}
 .within{background:var(--ours)}.plain{background:var(--base)}.over{background:var(--over)}
 details{margin-top:14px}summary{cursor:pointer;color:var(--quiet);font-size:13px}

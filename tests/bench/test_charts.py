@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 import pytest
 
-from bench.charts import Cell, LogAxis, Row, bar_table, bars, distributions, lines, tone
+from bench.charts import Cell, Column, LogAxis, Row, bar_table, bars, distributions, lines, tone
 from ccproxy.measure.results import Measure
 
 
@@ -54,9 +55,17 @@ def test_the_axis_has_round_numbers(low: float, high: float, ticks: list[float])
 
 
 def test_a_cell_tells_whether_it_keeps_its_target() -> None:
-    table = bar_table(["pair", "text"], [(("a",), [Cell(1.0, 2.0)]), (("b",), [Cell(3.0, 2.0)]), (("c",), [Cell(3.0)])])
+    rows = [(("a",), [Cell(1.0, 2.0)]), (("b",), [Cell(3.0, 2.0)]), (("c",), [Cell(3.0)]), (("d",), [None])]
+    table = bar_table(["pair"], [Column("text")], rows)
     assert [table.count(f'class="{kind}"') for kind in ("within", "over", "plain")] == [1, 1, 1]
     assert "3.0×" in table
+
+
+def test_columns_of_one_scale_are_drawn_alike() -> None:
+    columns = [Column("a", "time", "ms"), Column("b", "time", "ms"), Column("c", "cpu", "µs")]
+    table = bar_table(["pair"], columns, [(("x",), [Cell(1.0), Cell(0.5), Cell(300.0)]), (("y",), [Cell(1.0), None, None])])
+    assert re.findall(r"width:(\d+)%", table) == ["100", "50", "100", "100"]
+    assert "300 µs" in table
 
 
 def test_ours_stands_out_and_every_other_has_its_colour() -> None:

@@ -7,8 +7,18 @@ import pytest
 
 from bench import SUITES
 from bench.page import SECTIONS, page
+from ccproxy.measure import ttft
 from ccproxy.measure.results import Measure, Run
+from ccproxy.measure.ways import SMALL
 
+FIRST = {
+    "measure": ttft.FIRST,
+    "client": "claude",
+    "upstream": "openai",
+    "connection": "pooled",
+    "tls": "plain",
+    "request": SMALL,
+}
 CHUNK = {"client": "claude", "upstream": "openai", "kind": "text"}
 MACHINE = {"processor": "P<1>", "cores": 2, "system": "S"}
 
@@ -41,8 +51,9 @@ MEASURES = [
     chunk("records", 2.5),
     Measure("requests", {"client": "claude", "upstream": "openai", "size": "200 messages", "way": "floor"}, "ms", [1.0]),
     Measure("requests", {"client": "claude", "upstream": "openai", "size": "200 messages", "way": "ccproxy"}, "ms", [1.5]),
-    Measure("ttft", {"size": "small", "way": "direct"}, "ms", [0.1 + n / 1000 for n in range(100)]),
-    Measure("ttft", {"size": "small", "way": "ccproxy"}, "ms", [0.4 + n / 1000 for n in range(100)]),
+    Measure("ttft", {**FIRST, "way": "direct"}, "ms", [0.1 + n / 1000 for n in range(100)]),
+    Measure("ttft", {**FIRST, "way": "ccproxy"}, "ms", [0.4 + n / 1000 for n in range(100)]),
+    Measure("ttft", {**FIRST, "measure": ttft.BURST_CPU, "way": "ccproxy"}, "µs", [4.0]),
     *[Measure("streams", {"what": "CPU", "streams": str(n), "way": "relay"}, "µs", [float(n)]) for n in (1, 8, 64)],
     Measure("peers", {"what": "requests at 32", "way": "other"}, "requests/s", [500.0], "more"),
     Measure("unheard of", {}, "ms", [1.0]),
@@ -82,6 +93,19 @@ def test_the_numbers_choose_the_picture(suite: str, drawn: str) -> None:
     text = page(run(*(measure for measure in MEASURES if measure.suite == suite)))
     section = text.partition("<section")[2].partition("<details")[0]
     assert drawn in section
+
+
+def test_what_ccproxy_adds_to_a_direct_call_is_held_against_its_target() -> None:
+    section = page(run(*(measure for measure in MEASURES if measure.suite == "ttft")))
+    assert re.search(r'class="within"[^/]*/i></div><b>0\.300 ms', section)
+    assert "4.00 µs" in section
+
+
+def test_many_pictures_are_folded_away() -> None:
+    text = page(run(*(Measure("start", {"what": str(n), "state": f"s{n}"}, "ms", [1.0]) for n in range(2))))
+    assert "more pictures" not in text
+    text = page(run(*(Measure("start", {"what": f"w{n}"}, "ms", [1.0]) for n in range(12))))
+    assert "4 more pictures" in text
 
 
 def test_every_suite_says_what_it_is() -> None:
