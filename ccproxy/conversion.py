@@ -220,7 +220,8 @@ def _relayed(body: bytes, document: dict[str, JSON], target: Target, context: Co
 def _renamed(body: bytes, document: dict[str, JSON], target: Target) -> bytes:
     named = document.get("model")
     if isinstance(named, str) and named != target.model:
-        return splice.replace_string(body, "model", target.model) or body
+        spliced = splice.replace_string(body, "model", target.model)
+        return jsontext.dumps({**document, "model": target.model}) if spliced is None else spliced
     return body
 
 

@@ -344,3 +344,12 @@ def test_generate_is_relayed_on_its_own_path() -> None:
     )
     assert (prepared.relayed, prepared.path) == (True, "/api/generate")
     assert json.loads(prepared.body) == {**document, "model": "up-1"}
+
+
+def test_a_model_named_twice_goes_up_under_one_name() -> None:
+    """Who takes the first of two names must not find there what the client wrote."""
+    body = b'{"model":"theirs","messages":[{"role":"user","content":"hi"}],"mod\\u0065l":"alias"}'
+    sent = Asked("openai", target("openai"), raw=body).prepared.body
+    assert json.loads(sent)["model"] == "up-1"
+    assert b"theirs" not in sent
+    assert b"alias" not in sent
