@@ -178,9 +178,9 @@ class Relay(Pump):
         return passed
 
     def _catch_up(self) -> None:
-        if tokens := self._repeats.tokens:
+        if missed := self._repeats.tokens:
             self._repeats.tokens = {}
-            self._tap.missed(tokens)
+            self._tap.missed(missed)
 
     def eof(self) -> bytes:
         if self.done:
