@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 Headers = list[tuple[str, str]]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)
 class Endpoint:
     """Where an upstream is reached. scheme: http or https. proxy: "" or an http://, https:// or socks5:// URL, with
     credentials in it if need be. Two dials may share a connection when their endpoints are equal."""

@@ -306,7 +306,7 @@ _NO_MARKS: frozenset[str] = frozenset()
 
 
 def _marks(head: RequestHead) -> frozenset[str]:
-    return frozenset([name for name, _ in head.headers] + [f"?{name}" for name in head.query])
+    return frozenset([*head.names, *(f"?{name}" for name in head.query)] if head.query else head.names)
 
 
 def _upgrade(head: RequestHead) -> RequestError | None:

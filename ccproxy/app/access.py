@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from ccproxy.errors import Forbidden, Unauthorized
@@ -49,6 +50,7 @@ def check_local(head: RequestHead) -> None:
         raise Forbidden("this server has no keys and answers no web page of another origin", code="foreign_origin")
 
 
+@lru_cache(64)
 def is_loopback(name: str) -> bool:
     """Whether a host name or address can only be this machine."""
     name = name.rstrip(".").lower()

@@ -79,6 +79,8 @@ class PathTable:
                 self._add(_Served(protocol, route))
         # A longer suffix says more: `{model}:generateContent` is tried before `{model}`.
         self._patterns.sort(key=lambda pattern: -len(pattern.suffix))
+        # The paths of chats: no pattern, and nobody to choose from.
+        self._alone = {(one[0].route.method, path): one[0] for path, one in self._literal.items() if len(one) == 1}
 
     def match(self, method: str, path: str, marks: frozenset[str], query: Mapping[str, str]) -> Match:
         """The route of a request. `path` is decoded; `marks` are the request's header names and `?`-led query keys. HEAD is
@@ -87,15 +89,18 @@ class PathTable:
         path = "/" + path.strip("/")
         first, _, rest = path[1:].partition("/")
         group, inner = (first, "/" + rest) if first in self._groups else ("", path)
-        found = self._find(inner)
-        if not found:
-            raise self._lost(path, first, rest, marks)
-        served = [(one, value) for one, value in found if one.route.method == method]
-        if not served:
-            raise self._not_taken(method, inner, [one for one, _ in found], marks)
-        one = _chosen([one for one, _ in served], marks)
-        value = unquote(next(value for other, value in served if other is one))
-        named = {"id": value} if _ID in one.route.path else {"model": value}
+        one = self._alone.get((method, inner))
+        named = {}
+        if one is None:
+            found = self._find(inner)
+            if not found:
+                raise self._lost(path, first, rest, marks)
+            served = [(one, value) for one, value in found if one.route.method == method]
+            if not served:
+                raise self._not_taken(method, inner, [one for one, _ in found], marks)
+            one = _chosen([one for one, _ in served], marks)
+            value = unquote(next(value for other, value in served if other is one))
+            named = {"id": value} if _ID in one.route.path else {"model": value}
         call = Call(**named, stream=one.route.stream, query=query, path=inner, shape=one.route.shape)
         return Match(protocol=one.protocol, route=one.route, group=group, call=call)
 

@@ -26,7 +26,8 @@ Outcomes: a head, None for need more, RequestError (server role, with the status
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, KeysView
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import parse_qsl, unquote
@@ -69,9 +70,17 @@ class Head:
 
     def header(self, name: str) -> str | None:
         """The value of this header (a lower-case name); a repeated one's values joined by commas (RFC 9110, 5.3)."""
+        return self._by_name().get(name)
+
+    @property
+    def names(self) -> KeysView[str]:
+        """Of the headers, in lower case."""
+        return self._by_name().keys()
+
+    def _by_name(self) -> dict[str, str]:
         if self._fields is None:
             self._fields = joined(self.headers)
-        return self._fields.get(name)
+        return self._fields
 
 
 def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -432,9 +441,11 @@ def request_bytes(
     if not _TARGET.fullmatch(target) or not _TOKEN.fullmatch(method):
         raise RequestError("the upstream's URL cannot hold this: a space, a control or a non-ASCII character")
     fields = list(headers)
-    named = next((value for name, value in fields if name.lower() == "host"), host)
-    lines = [f"{method} {target} HTTP/1.1\r\n", *_lines([("host", named)])]
-    lines += _lines(field for field in fields if field[0].lower() != "host")
+    hosts = [field for field in fields if field[0].lower() == "host"]
+    if hosts:
+        host = hosts[0][1]
+        fields = [field for field in fields if field not in hosts]
+    lines = [f"{method} {target} HTTP/1.1\r\n", *_lines([("host", host), *fields])]
     if body_length or method in _WITH_BODY:
         lines.append(f"content-length: {body_length}\r\n")
     lines.append("\r\n" if keep_alive else "connection: close\r\n\r\n")
@@ -479,6 +490,7 @@ def stream_framing(version: str) -> Framing:
     return CHUNKED if version == "1.1" else CLOSE
 
 
+@lru_cache(256)
 def authority(host: str, port: int, scheme: str = "") -> str:
     """`host:port` as a host header and CONNECT have it: IPv6 in brackets, no port where it is the scheme's own."""
     name = f"[{host}]" if ":" in host and not host.startswith("[") else host
@@ -488,8 +500,14 @@ def authority(host: str, port: int, scheme: str = "") -> str:
 def _lines(fields: Iterable[tuple[str, str]]) -> list[str]:
     lines = []
     for name, value in fields:
-        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+        if not _may_be_sent(name) or not _VALUE.fullmatch(value):
             raise CcproxyError(f"the header {name[:40]!r} holds a character that no header may hold")
         if name.lower() not in _OURS:
             lines.append(f"{name}: {value}\r\n")
     return lines
+
+
+@lru_cache(256)
+def _may_be_sent(name: str) -> bool:
+    """The names are few: ours, the configured ones, those that are let through."""
+    return _TOKEN.fullmatch(name) is not None

@@ -368,7 +368,9 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._app = app
         self._connector = Connector(upstream_ssl)
-        self.house = House(app, Upstreams(self._connector, self._loop.time, app.limits), self._loop.time)
+        self.house = House(
+            app, Upstreams(self._connector, self._loop.time, app.limits), self._loop.time, self._loop.call_soon
+        )
         self._wires = Wires()
         self._jobs: list[asyncio.Task[None]] = []
         self._listener: asyncio.Server | None = None

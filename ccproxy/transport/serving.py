@@ -24,6 +24,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from ccproxy.actions import Accept, Commit, Reply
@@ -59,7 +60,11 @@ LINGER_SECONDS = 2.0
 class House:
     """What all connections of one server share, and the one ticker's work."""
 
-    def __init__(self, app: App, upstreams: Upstreams, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, app: App, upstreams: Upstreams, clock: Callable[[], float], later: Callable[[Callable[[], None]], object]
+    ) -> None:
+        """later: calls what it is given once what was written is on its way."""
+        self._later = later
         self.app = app
         self.limits: Limits = app.limits
         self.upstreams = upstreams
@@ -115,6 +120,10 @@ class House:
             return Reply(500, [], b"")
 
     def finished(self, record: Any) -> None:
+        """The log has time: a short answer is not in the socket yet when its exchange is over."""
+        self._later(partial(self._tell, record))
+
+    def _tell(self, record: Any) -> None:
         try:
             self.app.finished(record)
         except Exception:

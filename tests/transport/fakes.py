@@ -59,7 +59,7 @@ class World:
         self.attempts: list[Attempt] = []
         self.app = app or FakeApp(**limits)
         self.upstreams = Upstreams(self._connect, lambda: self.now, self.app.limits)
-        self.house = House(self.app, self.upstreams, lambda: self.now)
+        self.house = House(self.app, self.upstreams, lambda: self.now, lambda call: call())
 
     def client(self, *data: bytes) -> tuple[ClientConnection, FakeWire]:
         connection, wire = ClientConnection(self.house), FakeWire()
