@@ -1,12 +1,17 @@
 """ccproxy: any client of five LLM protocols through any upstream of the five.
 
 The converters are here; a server inside a running loop is `ccproxy.transport.on_asyncio.serve` with a `ccproxy.app.App`.
+Their modules are imported at the first use of a name, so that a program which may never convert starts at once.
 """
 
 from __future__ import annotations
 
-from ccproxy.convert import Converted, StreamConverter, convert_request, convert_response, new_context
-from ccproxy.errors import CcproxyError, RequestError, Unsupported, UpstreamError
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ccproxy.convert import Converted, StreamConverter, convert_request, convert_response, new_context
+    from ccproxy.errors import CcproxyError, RequestError, Unsupported, UpstreamError
 
 __all__ = [
     "CcproxyError",
@@ -19,3 +24,18 @@ __all__ = [
     "convert_response",
     "new_context",
 ]
+
+_ERRORS = frozenset({"CcproxyError", "RequestError", "Unsupported", "UpstreamError"})
+
+
+def __getattr__(name: str) -> Any:
+    """PEP 562: called for a name that is not here yet."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module("ccproxy.errors" if name in _ERRORS else "ccproxy.convert"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

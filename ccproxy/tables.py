@@ -9,7 +9,6 @@ might be a secret, or a secret in the wrong place.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -70,6 +69,8 @@ def quoted(name: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known word that was probably meant, "" when none is near."""
+    import difflib  # only for mistakes
+
     lower = {word.lower(): word for word in known}
     near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
     return lower[near[0]] if near else ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from ccproxy.actions import Reply
 from ccproxy.codec import jsontext
 from ccproxy.config import Config
@@ -12,6 +10,8 @@ from ccproxy.protocols import PROTOCOLS
 
 def ccproxy_version() -> str:
     """The installed version, `unknown` when the package runs from a bare folder."""
+    from importlib.metadata import PackageNotFoundError, version  # 3 MiB that most servers never need
+
     try:
         return version("ccproxy-llm")
     except PackageNotFoundError:

@@ -2,6 +2,8 @@
 
 Exact aliases come from the configuration. Where a pattern passes names through, the provider's own list tells what can be
 asked for: it is asked in the background, and served as last known.
+
+httpx and anyio are imported when somebody is asked for the first time: they take as long as all the rest of a start.
 """
 
 from __future__ import annotations
@@ -10,10 +12,9 @@ import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from urllib.parse import urlsplit
 
-import anyio
-import httpx
 from attrs import evolve
 
 from ccproxy.codec import jsontext
@@ -41,6 +42,9 @@ def base_of(provider: Provider) -> str:
 
 async def ask(provider: Provider, key: str) -> list[ModelInfo]:
     """The provider's own model list. Raises UpstreamError."""
+    import anyio
+    import httpx
+
     protocol = PROTOCOLS[provider.protocol]
     headers = [*protocol.headers, *(protocol.key_headers(key) if key else []), *provider.headers.items()]
     try:
@@ -61,6 +65,8 @@ async def ask(provider: Provider, key: str) -> list[ModelInfo]:
 
 def _trouble(error: Exception) -> str:
     """In words of our own: httpx's may hold the URL of a proxy with its password."""
+    import httpx
+
     late = (httpx.TimeoutException, TimeoutError)
     kinds = ((late, "no answer in time from"), (httpx.ProxyError, "the proxy does not lead to"))
     return next((words for kind, words in kinds if isinstance(error, kind)), "no connection to")
@@ -101,12 +107,19 @@ class ModelLists:
 
     async def refresh_forever(self) -> None:
         """Refreshes the lists now and then."""
+        if not self._passed_through():
+            return
+        import anyio
+
+        await anyio.to_thread.run_sync(import_module, "httpx")  # in a thread, so that streams move meanwhile
         while self._passed_through():
             await self.refresh()
             await anyio.sleep(REFRESH)
 
     async def refresh(self) -> None:
         """Asks every provider whose names are passed through, all at once: a slow one holds up no other."""
+        import anyio
+
         async with anyio.create_task_group() as group:
             for name in self._passed_through():
                 group.start_soon(self._refresh, name)

@@ -11,7 +11,6 @@ the name for each `*`, whatever the client sends, because no part of a pattern i
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -201,6 +200,8 @@ def _unknown_group(group: str, groups: Sequence[str]) -> str:
 
 
 def _hint(asked: str, known: Sequence[str]) -> str:
+    import difflib  # only for mistakes
+
     near = difflib.get_close_matches(asked[:_NAME_LIMIT], known, n=3, cutoff=0.5)
     if near:
         return f"; did you mean {' or '.join(near)}?"

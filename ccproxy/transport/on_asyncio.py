@@ -206,7 +206,10 @@ class Connector:
 
     def __init__(self, upstream_ssl: ssl.SSLContext | None = None) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ssl = upstream_ssl or trusting_the_system()
+        self._trust: asyncio.Future[ssl.SSLContext] | None = None
+        if upstream_ssl is not None:
+            self._trust = self._loop.create_future()
+            self._trust.set_result(upstream_ssl)
         self.wires = Wires()
         self._attempts: set[asyncio.Task[None]] = set()
 
@@ -255,15 +258,16 @@ class Connector:
         try:
             await talk.ready
             if endpoint.scheme == "https":
-                inner = await self._loop.start_tls(transport, bridge, self._ssl, server_hostname=endpoint.host)
+                trust = await self._trusted()
+                inner = await self._loop.start_tls(transport, bridge, trust, server_hostname=endpoint.host)
         except BaseException:
             transport.abort()
             raise
         return bridge, inner
 
     async def _open(self, scheme: str, host: str, port: int, bridge: Bridge) -> asyncio.Transport:
+        tls: dict[str, Any] = {"ssl": await self._trusted(), "server_hostname": host} if scheme == "https" else {}
         sock = await first_reached(await self._addresses(host, port))
-        tls: dict[str, Any] = {"ssl": self._ssl, "server_hostname": host} if scheme == "https" else {}
         try:
             transport, _ = await self._loop.create_connection(lambda: bridge, sock=sock, **tls)
         except BaseException:
@@ -271,6 +275,13 @@ class Connector:
             self.wires.discard(bridge)  # uvloop tells a stopped attempt nothing more
             raise
         return transport
+
+    async def _trusted(self) -> ssl.SSLContext:
+        """Whom to trust. The system's certificates take tens of milliseconds and some MiB, so that they are read for the
+        first https upstream, once, and in a thread: no stream waits for them."""
+        if self._trust is None:
+            self._trust = self._loop.run_in_executor(None, trusting_the_system)
+        return await asyncio.shield(self._trust)
 
     async def _addresses(self, host: str, port: int) -> list[Address]:
         """Of a name, in the order in which to try them: as the system says, families in turn (RFC 8305, section 4)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -50,7 +49,7 @@ def test_a_bare_folder_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(sys.modules[index.__module__], "version", missing)
+    monkeypatch.setattr("importlib.metadata.version", missing)
     assert ccproxy_version() == "unknown"
 
 
