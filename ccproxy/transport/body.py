@@ -143,13 +143,14 @@ class ChunkedReader(BodyReader):
         self._left = 0  # bytes of the open chunk that have not come
         self._line = bytearray()  # the start of a line that a read cut
         self._trailers = 0  # bytes of trailers so far
-        self._next: Callable[[bytes, int, list[bytes]], int] = self._size
+        # A function, not a method: that would hold the reader, and each body would be left to the garbage collector.
+        self._next: Callable[[ChunkedReader, bytes, int, list[bytes]], int] = ChunkedReader._size
 
     def feed(self, data: bytes) -> list[bytes]:
         found: list[bytes] = []
         place, end = 0, len(data)
         while place < end and not self.done:
-            place = self._next(data, place, found)
+            place = self._next(self, data, place, found)
         if self.done:
             self.rest += data[place:]
         return found
@@ -185,7 +186,7 @@ class ChunkedReader(BodyReader):
 
     def _open(self, size: int, place: int) -> int:
         self._left = size
-        self._next = self._data if size else self._trailer
+        self._next = ChunkedReader._data if size else ChunkedReader._trailer
         return place
 
     def _data(self, data: bytes, place: int, found: list[bytes]) -> int:
@@ -193,7 +194,7 @@ class ChunkedReader(BodyReader):
         found.append(piece)
         self._left -= len(piece)
         if not self._left:
-            self._next = self._data_end
+            self._next = ChunkedReader._data_end
         return place + len(piece)
 
     def _data_end(self, data: bytes, place: int, found: list[bytes]) -> int:
@@ -204,7 +205,7 @@ class ChunkedReader(BodyReader):
         place += len(self._line) - held
         if len(self._line) == 2:
             self._line.clear()
-            self._next = self._size
+            self._next = ChunkedReader._size
         return place
 
     def _trailer(self, data: bytes, place: int, found: list[bytes]) -> int:

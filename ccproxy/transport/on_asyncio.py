@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -468,6 +469,8 @@ def run(
         stopped = asyncio.Event()
         server = await serve(app, host, port, ssl=ssl)
         _on_signals(stop_signals, partial(_stop, stopped, server))
+        gc.collect()
+        gc.freeze()  # what a start made stays until the end: no collection, which holds up all streams, looks at it again
         if on_ready is not None:
             on_ready(server)
         await stopped.wait()

@@ -66,22 +66,26 @@ class Asker(Protocol):
 
 
 class _Nobody:
-    """The asker of an errand that was released: its answer is read to its end and dropped."""
+    """The asker of an errand that was released: its answer is read to its end and dropped. The two let go of each other
+    then, so that no request leaves work for the garbage collector."""
 
     def __init__(self, errand: Errand) -> None:
-        self._errand = errand
+        self._errand: Errand | None = errand
         self._taken = 0
 
     def head(self, status: int, headers: Headers) -> None: ...
 
     def data(self, data: bytes) -> None:
         self._taken += len(data)
-        if self._taken > DRAIN_BYTES:
+        if self._taken > DRAIN_BYTES and self._errand is not None:
             self._errand.abort()
+            self._errand = None
 
-    def eof(self) -> None: ...
+    def eof(self) -> None:
+        self._errand = None
 
-    def failed(self, error: UpstreamError) -> None: ...
+    def failed(self, error: UpstreamError) -> None:
+        self._errand = None
 
     def flush(self) -> None: ...
 

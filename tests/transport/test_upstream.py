@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 from typing import Any
 
 import pytest
 
 from ccproxy.actions import Headers
+from ccproxy.app import App
+from ccproxy.config import loads
 from ccproxy.errors import Broken, Malformed, RequestError, Unreachable, UpstreamError
 from ccproxy.transport.upstream import DRAIN_BYTES, DRAIN_SECONDS, JOIN_BYTES, REST_SECONDS, Errand
 from tests.tools import cuts
 from tests.transport.fakes import ENDPOINT, FakeWire, World, dial
+from tests.transport.harness import chunks, post
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -467,3 +471,44 @@ def test_reprs_show_the_state() -> None:
     errand.pause()
     assert repr(errand) == "<Errand answering paused>"
     assert repr(world.upstreams) == "<Upstreams open=1 idle=0 draining=0>"
+
+
+CONFIG = """
+[providers.up]
+protocol = "openai"
+base_url = "http://api.example/v1"
+[groups.default.models]
+m = "up/m"
+"""
+EVENTS = (
+    b'data: {"id":"c","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n',
+    b'data: {"id":"c","object":"chat.completion.chunk","model":"m",'
+    b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+)
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions"])
+def test_a_request_that_is_over_leaves_nothing_to_the_garbage_collector(path: str) -> None:
+    world = World(App(loads(CONFIG, {})))
+    client, wire = world.client()
+    body = b'{"model":"m","max_tokens":5,"stream":true,"messages":[{"role":"user","content":"hi"}]}'
+
+    def ask() -> None:
+        client.received(post(path, body))
+        upstream = world.upstream()[0] if not world.upstreams.connections else next(iter(world.upstreams.connections))
+        upstream.received(CHUNKED + chunks(*EVENTS))
+        assert wire.writes[-1].endswith(b"0\r\n\r\n")
+
+    ask()
+    gc.collect()
+    gc.disable()
+    try:
+        ask()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = [found for found in gc.garbage if type(found).__module__.startswith("ccproxy")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert left == []
