@@ -29,7 +29,7 @@ def cuts(data: bytes, rounds: int = 5) -> Iterator[list[bytes]]:
     yield [data]
     yield [data[i : i + 1] for i in range(len(data))]
     yield data.splitlines(keepends=True)
-    yield re.findall(rb".*?(?:\r?\n\r?\n|$)", data, re.DOTALL)
+    yield [piece for piece in re.findall(rb".*?(?:\r?\n\r?\n|$)", data, re.DOTALL) if piece]
     for seed in range(rounds):
         chance = random.Random(seed)
         places = sorted(chance.sample(range(len(data) + 1), min(len(data), chance.randint(1, 40))))
