@@ -7,6 +7,8 @@ from ccproxy import measure
 SUITES: dict[str, str] = {
     **measure.SUITES,
     "framing": "bench.framing",
+    "streams": "bench.streams",
+    "load": "bench.load",
     "start": "bench.start",
 }
 """Suite -> its module. Imported when it is run: some need packages of the `bench` extra."""

@@ -35,17 +35,18 @@ class Process:
     def __repr__(self) -> str:
         return f"<Process {self.pid} on {self.port}>"
 
-    def cpu(self) -> float | None:
-        """Seconds of CPU that its processes and their threads have used."""
+    def cpu(self, family: Sequence[int] | None = None) -> float | None:
+        """Seconds of CPU that its processes and their threads have used. family: where it is known, which saves a look at
+        every process of the machine."""
         try:
-            return sum(_cpu(pid) for pid in self.family())
+            return sum(_cpu(pid) for pid in family or self.family())
         except (OSError, ValueError):
             return None
 
-    def resident(self) -> int | None:
+    def resident(self, family: Sequence[int] | None = None) -> int | None:
         """Bytes of memory; pages that several of its processes share count once (proportional set size)."""
         try:
-            return sum(_proportional(pid) for pid in self.family())
+            return sum(_proportional(pid) for pid in family or self.family())
         except (OSError, ValueError):
             return None
 
