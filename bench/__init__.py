@@ -9,6 +9,7 @@ SUITES: dict[str, str] = {
     "framing": "bench.framing",
     "streams": "bench.streams",
     "load": "bench.load",
+    "far": "bench.far",
     "start": "bench.start",
 }
 """Suite -> its module. Imported when it is run: some need packages of the `bench` extra."""

@@ -150,13 +150,15 @@ class Stage:
         return Way(CCPROXY, client, process.port, prefix=f"/{upstream}", process=process)
 
     @contextmanager
-    def started_ccproxy(self, at: int | None = None, **more: Any) -> Iterator[Process]:
+    def started_ccproxy(
+        self, at: int | None = None, protocols: Sequence[str] = tuple(PROTOCOLS), **more: Any
+    ) -> Iterator[Process]:
         """`ccproxy serve` with a group for each protocol of the upstream. at: a port in front of the upstream, else the
         upstream's. more: keys of each provider."""
         port = free_port()
         origin = self.origin if at is None else self.origin.replace(str(self.upstream.port), str(at))
         config = self._folder / f"ccproxy-{port}.toml"
-        config.write_text(configuration(port, origin, more))
+        config.write_text(configuration(port, origin, more, protocols))
         with started(["-m", "ccproxy", "serve", "--config", str(config)], port, self._env) as process:
             yield process
 
