@@ -38,7 +38,7 @@ def test_whole_answers_are_counted_through_a_process_that_is_looked_at(there: St
     assert seen.failures == {}
     assert len(seen.all) >= 2
     assert all(took > 0 for _, took in seen.all)
-    assert seen.seconds >= 0.2
+    assert seen.seconds > 0.1
     assert (seen.cpu or 0) >= 0
     assert (seen.memory or 0) > 2**20
 
