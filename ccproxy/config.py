@@ -270,7 +270,7 @@ _PROMPT = ("prompt_injection", "prompt", "prompt_file", "prompt_position", "prom
 class Group:
     """keys: names of the proxy keys that may use the group, None for every key."""
 
-    LATER: ClassVar = (*_PROMPT, "tool_filter", "temperature_ratio", "compat")
+    LATER: ClassVar = (*_PROMPT, "tool_filter", "temperature_ratio")
 
     models: dict[str, tuple[Destination, ...]] = key(
         table_of(one_or_more(_destination), _some_name), why='a table of aliases, such as "*" = "PROVIDER/*"'
@@ -278,6 +278,7 @@ class Group:
     description: str = key(text, "", "none")
     keys: tuple[str, ...] | None = key(list_of(text), None, "every key")
     balance: Balance = key(choice("rotate", "failover"), "rotate", "evenly over targets and keys; failover: in order")
+    compat: Literal["auto", "compat", "native"] = key(choice("auto", "compat", "native"), "auto", "as the path says")
 
 
 @frozen(kw_only=True)

@@ -5,7 +5,7 @@ stands in two small tables here: what is answered without an upstream, and the p
 
 A request whose client and upstream speak the same protocol, and of which nothing has to change but the model's name, is
 relayed: its bytes go up as they came. Any other is read into the model and written again; so is one with another maker's
-signatures in its history, which this upstream would refuse.
+signatures in its history, which this upstream would refuse, and every one in compat mode.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from ccproxy import media, notes, reasoning, tokens
 from ccproxy.codec import jsontext, splice
 from ccproxy.errors import CcproxyError, Malformed, RequestError, Unsupported
 from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Request, Target, ToolCall, ToolResult, Usage
+from ccproxy.policy import compat
 from ccproxy.policy.fitting import fitted
 from ccproxy.protocols.base import Call, Headers, Memory, Operation, Protocol
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Turner, whole_document
 from ccproxy.turns import exact_id
 
 CHAT = "chat"
+_WITH_TOOLS = frozenset({CHAT, "count"})
 
 
 @define(slots=True, kw_only=True)
@@ -112,15 +114,18 @@ def prepare(
     asking = target.traits.stream if target.stream == "auto" else target.stream
     stream = context.stream if not chat or asking == "auto" else asking == "always"
     shape = context.shape if own else ""
+    in_words = context.compat and operation in _WITH_TOOLS
     told = Prepared(path=theirs.path(target, stream, shape), headers=list(upstream.headers), body=body, stream=stream)
     asks_alike = own and stream == context.stream and shape in ours.native_shapes and not (chat and target.defaults)
     if chat:
         context.count_input = partial(_tokens_of, told, upstream)
-    told.relayed = asks_alike and not any(mark in body for mark in (*SEALS, *ours.unfit))
+    told.relayed = asks_alike and not in_words and not any(mark in body for mark in (*SEALS, *ours.unfit))
     if not told.relayed or (chat and _is_limited(target)):
         request = ours.read_request(document, context, call)
         if chat and not own:
             notes.own_members(request.extras, context, client.chat.quiet)
+        if in_words:
+            compat.apply(request, context)
         bent = chat and _bend(request, target, context)
         if bent or not told.relayed:
             told.relayed = False
@@ -146,11 +151,12 @@ def pump_for(
     """The answer's way. `streams`: the upstream's answer is a stream, whatever was asked for."""
     if operation != CHAT:
         return Turner(_TURNS[operation](client, upstream, context, relayed))
+    stages = compat.stages(context) if context.compat else ()
     if not streams:
-        return (Carrier if relayed and not context.stream else Folder)(upstream.chat, client.chat, context)
+        return (Carrier if relayed and not context.stream else Folder)(upstream.chat, client.chat, context, stages)
     if not context.stream:
-        return Gatherer(upstream.chat, client.chat, context)
-    return Relay(upstream.chat, context) if relayed else Converter(upstream.chat, client.chat, context)
+        return Gatherer(upstream.chat, client.chat, context, stages)
+    return Relay(upstream.chat, context) if relayed else Converter(upstream.chat, client.chat, context, stages)
 
 
 def _column(protocol: Protocol, operation: str) -> Operation[Any]:
@@ -249,7 +255,10 @@ def _counted(
     counting = client.count
     if counting is None:
         return None
-    count = tokens.of_request(counting.read_request(document, context, call))
+    request = counting.read_request(document, context, call)
+    if context.compat:
+        compat.apply(request, context)
+    count = tokens.of_request(request)
     return Answered(jsontext.dumps(counting.write_answer(count, context)))
 
 

@@ -250,7 +250,7 @@ class Exchange:
         self._plan = plan
         self._secrets = (*self._secrets, *plan.secrets) if self._secrets else plan.secrets
         record.provider, record.upstream_model, record.key = plan.target.provider, plan.target.model, plan.key
-        context.upstream = plan.protocol.name
+        context.upstream, context.compat = plan.protocol.name, plan.compat
         ours, theirs = self._protocol, plan.protocol
         if self._memory is not None:
             document, body = self._recalled(document, body, theirs, self._memory)

@@ -400,6 +400,7 @@ class Context:
     protocol (`sse`, `array` for Gemini; `chat`, `generate` for Ollama; how vectors are encoded), set by `peek`.
     tool_names: upstream tool name -> the client's, for names that had to change; tool_ids: the same for call ids.
     tools: the client's tools by the client's name: kind and namespace restore what another protocol flattened.
+    compat: tools go as text; written_tools: those that went so, json_wanted: the client asked for a JSON answer.
     echo: request fields that the client's protocol repeats in its answers. input_estimate: tokens, for protocols that
     want a count before the upstream gives one; 0 when not estimated. count_input: estimates them, for an answer whose
     upstream counted nothing; it takes milliseconds, so nobody calls it before that is known. None: the request is not.
@@ -417,6 +418,9 @@ class Context:
     tool_names: dict[str, str] = field(factory=dict)
     tool_ids: dict[str, str] = field(factory=dict)
     tools: dict[str, Tool] = field(factory=dict)
+    compat: bool = False
+    written_tools: list[Tool] = field(factory=list)
+    json_wanted: bool = False
     echo: dict[str, JSON] = field(factory=dict)
     input_estimate: int = 0
     count_input: Callable[[], int] | None = field(default=None, eq=False, repr=False)

@@ -30,7 +30,7 @@ class Patience:
 class Plan:
     """Which upstream serves a request. prefix: the base URL's path. headers: the provider's own and its credentials.
     secrets: what no client and no log may see, not even in an error that repeats it. key: which of the provider's keys it
-    is, from 1; 0 where there is one or none."""
+    is, from 1; 0 where there is one or none. compat: tools go as text (`policy.compat`)."""
 
     protocol: Protocol
     target: Target
@@ -40,6 +40,7 @@ class Plan:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     key: int = 0
     patience: Patience = Patience()
+    compat: bool = False
 
 
 @frozen

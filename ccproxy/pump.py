@@ -22,6 +22,9 @@ from ccproxy.model import JSON, Answer, Context, Usage
 from ccproxy.protocols.base import Chat, error_from_document, pass_by
 from ccproxy.stream import Collector, Sink, Stage
 
+Stages = Sequence[Callable[[Sink], Stage]]
+"""What stands between the upstream's stream and the client's, as functions of the next Sink."""
+
 LONGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of a whole answer that is gathered before it is converted. Image models send tens of megabytes."""
 
@@ -70,7 +73,7 @@ class Pump:
 class Converter(Pump):
     """Stream to stream, through the vocabulary of `ccproxy.stream`."""
 
-    def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Sequence[type[Stage]] = ()) -> None:
+    def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Stages = ()) -> None:
         self._encoder = client.encoder(context)
         self._decoder = upstream.decoder(context, staged(self._encoder, stages))
 
@@ -268,7 +271,7 @@ def _whole_line(data: bytes) -> bytes:
 class Gatherer(Pump):
     """An upstream's stream as one whole answer, which `eof` (or the stream's own end) returns."""
 
-    def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Sequence[type[Stage]] = ()) -> None:
+    def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Stages = ()) -> None:
         self._collector = Collector()
         self._decoder = upstream.decoder(context, staged(self._collector, stages))
         self._client, self._context = client, context
@@ -347,7 +350,7 @@ class Turner(Whole):
 class Folder(Whole):
     """A whole answer, converted; for a client that streams or one that does not."""
 
-    def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Sequence[type[Stage]] = ()) -> None:
+    def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Stages = ()) -> None:
         super().__init__()
         self._upstream, self._client, self._context, self._stages = upstream, client, context, stages
 
@@ -407,7 +410,7 @@ def _too_long() -> Malformed:
     return Malformed(f"the upstream's answer is larger than {LONGEST_ANSWER} bytes")
 
 
-def staged(sink: Sink, stages: Sequence[type[Stage]]) -> Sink:
+def staged(sink: Sink, stages: Stages) -> Sink:
     """`sink` behind the stages, the first one outermost."""
     for stage in reversed(stages):
         sink = stage(sink)

@@ -180,7 +180,6 @@ keys = ["nobody"]
             'groups.qwen.models.gpt: "bailian/*" has 1 * and the alias 0; write as many on the right, or none',
         ],
     ),
-    "balance and targets": (
         PROVIDER + "[groups.a]\nbalance = 'random'\nmodels.x = ['bailian/a', 'bailian/b', 'bailian/a', 'bailian/a']\n"
         "models.y = []\n[groups.b]\nbalance = 1\nbalanced = 'rotate'\nmodels.x = 'bailian/a'\n",
         [
@@ -305,8 +304,7 @@ LATER = {
     "server": "[server]\nactive_group = 'a'\nlog_bodies = true\n",
     "providers.bailian": "strip_billing_line = 'auto'\n",
     "groups.qwen": "[groups.qwen]\nmodels.a = 'bailian/a'\nprompt_injection = 'off'\nprompt = ''\nprompt_file = ''\n"
-    "prompt_position = ''\nprompt_models = []\nprompt_replace = []\ntool_filter = []\ntemperature_ratio = 1\n"
-    "compat = 'auto'\n",
+    "prompt_position = ''\nprompt_models = []\nprompt_replace = []\ntool_filter = []\ntemperature_ratio = 1\n",
 }
 
 
@@ -320,6 +318,14 @@ def test_what_is_designed_but_not_built_is_refused_by_name(path: str, lines: str
         line.split(" ")[0].split(".")[0] for line in lines.splitlines() if not line.startswith(("[", "models"))
     ]
     assert all(line.endswith("not supported yet by this version of ccproxy; remove it") for line in caught.value.problems)
+
+
+def test_how_a_group_has_its_tools_served() -> None:
+    groups = "[groups.a]\nmodels.a = 'bailian/a'\ncompat = '{}'\n"
+    assert loads(PROVIDER + groups.format("native"), {}).groups["a"].compat == "native"
+    assert loads(PROVIDER + "[groups.a]\nmodels.a = 'bailian/a'\n", {}).groups["a"].compat == "auto"
+    with pytest.raises(ConfigError, match=r"groups\.a\.compat: .*auto, compat, native"):
+        loads(PROVIDER + groups.format("on"), {})
 
 
 def test_the_store_of_earlier_answers() -> None:

@@ -142,7 +142,7 @@ class App:
             raise RequestError(
                 "this request has been here before: a provider's base_url points at ccproxy itself", status=508, code="loop"
             )
-        route = partial(self._plan, match.group, key, f"{hops} {self._id}".strip())
+        route = partial(self._plan, match, key, f"{hops} {self._id}".strip())
         memory = self._shelf(match, key) if self.config.store.max_count else None
         exchange = Exchange(match.protocol, context, match.call, route, head.headers, match.group, operation, memory)
         return Accept(exchange, self.config.limits.max_body)
@@ -180,18 +180,20 @@ class App:
         self._check_group(self._router.resolve(match.group, match.call.model).group, key)
         return json_reply(200, match.protocol.models.write_one(self._models.one(match.group, match.call.model)))
 
-    def _plan(self, group: str, key: str, hops: str, model: str) -> Plan | Candidates:
+    def _plan(self, match: Match, key: str, hops: str, model: str) -> Plan | Candidates:
         """Which upstreams may serve `model`. Raises NotFound and Forbidden."""
-        route = self._router.resolve(group, model)
+        route = self._router.resolve(match.group, model)
         self._check_group(route.group, key)
+        group = self.config.groups[route.group]
+        compat = {"auto": match.compat, "compat": True, "native": False}[group.compat]
         if self._pools.is_one(route.destinations):
-            return self._plan_for(hops, Pair(route.destinations[0], 0))
-        choice = self._pools.choice(route.destinations, self.config.groups[route.group].balance)
-        return Candidates(choice, partial(self._plan_for, hops))
+            return self._plan_for(hops, compat, Pair(route.destinations[0], 0))
+        choice = self._pools.choice(route.destinations, group.balance)
+        return Candidates(choice, partial(self._plan_for, hops, compat))
 
-    def _plan_for(self, hops: str, pair: Pair) -> Plan:
+    def _plan_for(self, hops: str, compat: bool, pair: Pair) -> Plan:
         plan = self._upstreams[pair.destination.provider].plan(pair.destination, pair.key)
-        return evolve(plan, headers=[*plan.headers, (HOP, hops)])
+        return evolve(plan, headers=[*plan.headers, (HOP, hops)], compat=compat)
 
     # Judgements
 

@@ -1,6 +1,7 @@
 """Method and path to protocol and operation. The table comes from the protocols' records; the group is a path prefix.
 
-    path     = [ "/" group ] route
+    path     = [ "/" group ] [ "/" mode ] route
+    mode     = a word of MODES
     route    = a literal, or a prefix and a suffix around {model} or around {id}, which is one segment
 
 Several protocols may share a path (`/v1/models`); then the marks of the request tell whose client asks, and the first
@@ -30,6 +31,7 @@ class Match:
     route: Route
     group: str
     call: Call
+    compat: bool = False
 
 
 @define
@@ -66,6 +68,10 @@ class _Pattern:
         return self.suffix.startswith(":") and path.startswith(self.prefix) and ":" in path
 
 
+MODES = frozenset({"compat", "compat_mode"})
+"""Segments that may stand before a route and say how it is served: with tools as text."""
+
+
 class PathTable:
     """All routes of all protocols."""
 
@@ -87,14 +93,14 @@ class PathTable:
         served as GET. Raises Misrouted."""
         method = "GET" if method == "HEAD" else method
         path = "/" + path.strip("/")
-        first, _, rest = path[1:].partition("/")
-        group, inner = (first, "/" + rest) if first in self._groups else ("", path)
+        group, inside = _taken(path, self._groups)
+        mode, inner = _taken(inside, MODES)
         one = self._alone.get((method, inner))
         named = {}
         if one is None:
             found = self._find(inner)
             if not found:
-                raise self._lost(path, first, rest, marks)
+                raise self._lost(path, marks)
             served = [(one, value) for one, value in found if one.route.method == method]
             if not served:
                 raise self._not_taken(method, inner, [one for one, _ in found], marks)
@@ -102,7 +108,7 @@ class PathTable:
             value = unquote(next(value for other, value in served if other is one))
             named = {"id": value} if _ID in one.route.path else {"model": value}
         call = Call(**named, stream=one.route.stream, query=query, path=inner, shape=one.route.shape)
-        return Match(protocol=one.protocol, route=one.route, group=group, call=call)
+        return Match(protocol=one.protocol, route=one.route, group=group, call=call, compat=bool(mode))
 
     def nearest(self, path: str, marks: frozenset[str]) -> Protocol:
         """The protocol whose routes share the most segments with the path, wherever in it they begin (behind a group, say);
@@ -132,9 +138,10 @@ class PathTable:
         longest = max((len(pattern.suffix) for pattern, _ in matches), default=0)
         return [(pattern.served, value) for pattern, value in matches if len(pattern.suffix) == longest]
 
-    def _lost(self, path: str, first: str, rest: str, marks: frozenset[str]) -> Misrouted:
+    def _lost(self, path: str, marks: frozenset[str]) -> Misrouted:
         protocol = self.nearest(path, marks)
-        if first not in RESERVED and first not in self._groups and self._find("/" + rest):
+        first, _, rest = path[1:].partition("/")
+        if first not in RESERVED and first not in self._groups and self._find(_taken("/" + rest, MODES)[1]):
             known = ", ".join(sorted(self._groups)) or "none"
             message = f'there is no group "{first[:100]}"; groups: {known}'
             return Misrouted(protocol, NotFound(message, code="group_not_found"))
@@ -150,6 +157,12 @@ class PathTable:
         message = f"{path[:200]} does not take {method}; it takes {allowed}"
         error = MethodNotAllowed(message, headers=[("allow", allowed)])  # RFC 9110, section 15.5.6
         return Misrouted(_chosen(found, marks).protocol, error)
+
+
+def _taken(path: str, words: frozenset[str]) -> tuple[str, str]:
+    """The path's first segment, where it is one of the words, and the path behind it."""
+    first, _, rest = path[1:].partition("/")
+    return (first, "/" + rest) if first in words else ("", path)
 
 
 _PREFIXES = 2

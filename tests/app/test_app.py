@@ -365,7 +365,8 @@ def test_a_method_that_the_path_does_not_take(protocol: str) -> None:
 LOST = [
     ("POST /v1/messages/count", "claude"),
     ("POST /qwen/v1/messages/count", "claude"),
-    ("POST /compat/v1/messages", "claude"),
+    ("POST /compat/v1/nothing", "openai"),
+    ("POST /nobody/compat/v1/messages", "claude"),
     ("GET /v1/responses/resp_1", "responses"),
     ("DELETE /qwen/v1/responses/resp_1", "responses"),
     ("POST /v1beta/models/fast:predict", "gemini"),
@@ -607,3 +608,35 @@ def test_an_estimate_is_marked_in_the_log(caplog: pytest.LogCaptureFixture) -> N
     with caplog.at_level(logging.INFO, "ccproxy"):
         log_record(Record(client="openai", usage=Usage(input=7, estimated=True)))
     assert "7+0 tokens (estimated)" in caplog.text
+
+
+COMPAT = [
+    ("auto", "", False),
+    ("auto", "/compat", True),
+    ("auto", "/compat_mode", True),
+    ("compat", "", True),
+    ("native", "/compat", False),
+]
+
+
+@pytest.mark.parametrize("protocol", NAMES)
+@pytest.mark.parametrize(("said", "mode", "on"), COMPAT)
+@pytest.mark.parametrize("group", ["", "/qwen"])
+def test_compat_as_the_path_and_the_group_say(group: str, said: str, mode: str, on: bool, protocol: str) -> None:
+    name = group.removeprefix("/") or "default"
+    app = App(
+        loads(OPEN.replace(f"[groups.{name}.models]", f'[groups.{name}]\ncompat = "{said}"\n[groups.{name}.models]'), {})
+    )
+    dial = told(asked(app, LINES[protocol].format(group + mode)), {**REQUESTS[protocol], **TOOLS[protocol]})
+    assert (rb"<tool_call name=\"look\"" in dial.body) == on
+    assert (b'"tools":' in dial.body) != on
+
+
+_LOOK = {"name": "look", "description": "Looks"}
+TOOLS: dict[str, dict[str, Any]] = {
+    "openai": {"tools": [{"type": "function", "function": _LOOK}]},
+    "responses": {"tools": [{"type": "function", **_LOOK, "parameters": {}, "strict": False}]},
+    "claude": {"tools": [{**_LOOK, "input_schema": {"type": "object"}}]},
+    "gemini": {"tools": [{"functionDeclarations": [_LOOK]}]},
+    "ollama": {"tools": [{"type": "function", "function": _LOOK}]},
+}

@@ -43,13 +43,14 @@ CHATS = [
 ]
 
 
+@pytest.mark.parametrize("mode", ["", "/compat", "/compat_mode"])
 @pytest.mark.parametrize("group", ["", "qwen", "default"])
 @pytest.mark.parametrize(("line", "protocol", "stream", "model"), CHATS)
-def test_chat(line: str, protocol: str, stream: bool | None, model: str, group: str) -> None:
+def test_chat(line: str, protocol: str, stream: bool | None, model: str, group: str, mode: str) -> None:
     method, _, path = line.partition(" ")
-    found = match(f"{method} {'/' + group if group else ''}{path}")
+    found = match(f"{method} {'/' + group if group else ''}{mode}{path}")
     assert (found.protocol.name, found.route.operation, found.group) == (protocol, "chat", group)
-    assert (found.call.stream, found.call.model) == (stream, model)
+    assert (found.call.stream, found.call.model, found.compat) == (stream, model, mode != "")
 
 
 LISTS = [
@@ -117,8 +118,11 @@ LOST = [
     ("POST /other/v1/messages", NONE, 404, "claude", 'no group "other"; groups: default, qwen'),
     ("POST /other/v1beta/models/m:generateContent", NONE, 404, "gemini", 'no group "other"'),
     ("POST /other/v1/nothing", NONE, 404, "openai", "no route"),
-    ("POST /compat/v1/messages", NONE, 404, "claude", "no route /compat/v1/messages"),
-    ("POST /qwen/compat/v1/messages", NONE, 404, "claude", "no route"),
+    ("POST /compat/v1/nothing", NONE, 404, "openai", "no route /compat/v1/nothing"),
+    ("POST /compat/qwen/v1/messages", NONE, 404, "claude", "no route"),
+    ("POST /compat/compat/v1/messages", NONE, 404, "claude", "no route"),
+    ("POST /other/compat/v1/messages", NONE, 404, "claude", 'no group "other"; groups: default, qwen'),
+    ("GET /qwen/compat/v1/messages", NONE, 405, "claude", "/v1/messages does not take GET; it takes POST"),
     ("POST /switch/api/chat", NONE, 404, "ollama", "no route"),
     ("POST /qwen/qwen/v1/messages", NONE, 404, "claude", "no route"),
     ("POST /qwen", NONE, 404, "openai", "no route /qwen"),

@@ -30,9 +30,7 @@ SECTIONS: dict[str, str] = {
 PENDING_SECTIONS = frozenset("")
 """Sections that have no tests yet."""
 
-PENDING: dict[str, str] = {
-    "F186": "compat mode: calls that a model writes as text are calls there, and only there (DESIGN 1)",
-}
+PENDING: dict[str, str] = {}
 """Lines that wait for what is not built yet, with its name."""
 
 _NAMED = re.compile(r"_f(\d{3})(?=_|\b)|[\"']F(\d{3})(?!\d)")

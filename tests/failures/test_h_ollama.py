@@ -10,10 +10,40 @@ from ccproxy.actions import Accept, Dial
 from ccproxy.app import App
 from ccproxy.config import loads
 from ccproxy.errors import Unsupported
+from ccproxy.model import Tool
 from tests.app.heads import head_of
-from tests.failures.wire import Doc, answered, asked, joined_calls, lines, streamed
+from tests.failures.wire import Doc, answered, asked, context_for, deltas, joined_calls, lines, reasons, streamed
 from tests.fakes.meaning import PIXEL, SCENARIOS
 from tests.fakes.wires import ANSWERS, STREAMS
+
+F186_CALL = '{"name": "look", "arguments": {"at": 1}}'
+F186_TEXTS = [
+    (F186_CALL, True, True),
+    (f" {F186_CALL}\n", True, True),
+    (F186_CALL, False, False),
+    (F186_CALL.replace("look", "listen"), True, False),
+    (f"{F186_CALL} is how I would call it.", True, False),
+    (F186_CALL[:-1], True, False),
+]
+
+
+@pytest.mark.parametrize(("text", "compat", "called"), F186_TEXTS)
+def test_f186_json_is_a_call_only_in_compat_mode_when_all_of_it_is_one_of_a_declared_tool(
+    text: str, compat: bool, called: bool
+) -> None:
+    tool = Tool("look", "", {"type": "object", "properties": {"at": {"type": "integer"}}})
+    context = context_for("openai", "ollama", compat=compat, written_tools=[tool])
+    chunk = {"model": "o", "created_at": "2025-01-01T00:00:00Z"}
+    halves = [
+        {**chunk, "message": {"role": "assistant", "content": half}, "done": False} for half in (text[:20], text[20:])
+    ]
+    events = streamed("openai", "ollama", lines(*halves, {**chunk, "done": True, "done_reason": "stop"}), context)
+    content = "".join(delta.get("content") or "" for delta in deltas(events))
+    calls = [call[1:] for call in joined_calls(events)]
+    assert (content, calls, reasons(events)) == (
+        ("", [("look", '{"at":1}')], ["tool_calls"]) if called else (text, [], ["stop"])
+    )
+
 
 COUNTS = {
     "total_duration",

@@ -14,6 +14,7 @@ from ccproxy.model import (
     JSON,
     Context,
     Effort,
+    Message,
     ReasoningOptions,
     Request,
     ResponseFormat,
@@ -210,7 +211,8 @@ def write_request(request: Request, target: Target, context: Context) -> dict[st
         request = adapt(request, target, context)
     extras = own(request.extras)
     document: dict[str, JSON] = {"model": request.model}
-    document["messages"] = [raw for message in request.messages for raw in write_message(message)]
+    system = [Message("system", request.system)] if request.system else []  # a policy's; clients say theirs in messages
+    document["messages"] = [raw for message in [*system, *request.messages] for raw in write_message(message)]
     document |= _write_tools(request)
     document |= _write_answer_options(request)
     document |= _write_sampling(request.sampling, target, extras.shape)
