@@ -180,6 +180,7 @@ keys = ["nobody"]
             'groups.qwen.models.gpt: "bailian/*" has 1 * and the alias 0; write as many on the right, or none',
         ],
     ),
+    "balance and targets": (
         PROVIDER + "[groups.a]\nbalance = 'random'\nmodels.x = ['bailian/a', 'bailian/b', 'bailian/a', 'bailian/a']\n"
         "models.y = []\n[groups.b]\nbalance = 1\nbalanced = 'rotate'\nmodels.x = 'bailian/a'\n",
         [
