@@ -159,7 +159,8 @@ def _missing(call: ToolCall, context: Context) -> ToolResult:
 
 
 def _as_text(result: ToolResult) -> list[Part]:
-    return [Text(f"[Result of an earlier tool call {result.name or result.id}]"), *result.parts]
+    named = result.name or result.id
+    return [Text(f"[Result of an earlier tool call{' ' if named else ''}{named}]"), *result.parts]
 
 
 def exact_id(id: str, length: int) -> str:

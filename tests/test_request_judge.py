@@ -27,7 +27,7 @@ from ccproxy.errors import NotFound, RequestError, Unsupported
 from ccproxy.protocols import PROTOCOLS
 from tests.fakes.accepting import unknown_in
 from tests.fakes.asking import JSONObject, Wish, wish_of
-from tests.fakes.holding import RULES, Refused, aligned, held
+from tests.fakes.holding import Refused, aligned, held
 from tests.protocols.middle import REQUESTS, Row
 from tests.tools import recorded, recordings
 
@@ -45,9 +45,13 @@ OWN_DATA = {
     "ollama/requests.json": "ollama",
     "responses/codex_turn.json": "responses",
     "responses/everything.json": "responses",
+    "gemini/requests.json": "gemini",
     "gemini/request-everything.json": "gemini",
     "gemini/request-snake.json": "gemini",
 }
+KEPT = ("previous_response_id", "prompt")
+"""What stands for input that only its own upstream keeps: such requests are judged without it, too."""
+
 SEVERAL = "requests.json"
 """The name of files that hold requests by their names."""
 
@@ -106,6 +110,10 @@ def _own_data() -> list[Any]:
         for name, document in named.items():
             document = {**document, "model": MODEL} if protocol != "gemini" else document
             found.append(pytest.param(Case(protocol, json.dumps(document).encode(), stream), id=f"data-{protocol}-{name}"))
+            alone = {key: value for key, value in document.items() if key not in KEPT}
+            if alone != document:
+                raw = json.dumps(alone).encode()
+                found.append(pytest.param(Case(protocol, raw, stream), id=f"data-{protocol}-{name}-alone"))
     return found
 
 
@@ -147,6 +155,26 @@ def test_it_arrives_whole(case: Case, target: str) -> None:
         own, _ = held(expected, case.protocol)
         as_before, expected = aligned(returned, own), own
     assert as_before == expected
+
+
+FAMILIES = {
+    "openai": ("gpt-4.1", "gpt-5", "o3", "deepseek-chat", "qwen3-max", "mistral-large-latest", "kimi-k2", "glm-4.6"),
+    "responses": ("gpt-4.1", "gpt-5", "o3"),
+    "claude": ("claude-3-5-haiku-20241022", "claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-4-7"),
+    "gemini": ("gemini-1.5-flash", "gemini-2.0-flash", "gemini-2.5-pro", "gemini-3-pro-preview"),
+    "ollama": ("gpt-oss:20b", "qwen3"),
+}
+"""Names by which the vendor table and the converters know what a model takes."""
+
+
+@pytest.mark.parametrize(("case", "target"), PAIRS)
+def test_it_is_taken_as_each_family_is_asked(case: Case, target: str) -> None:
+    for model in FAMILIES[target] if target != case.protocol else ():
+        try:
+            there = case.to(target, model)
+        except RequestError:
+            continue  # what `test_it_arrives_whole` expects
+        assert unknown_in(target, json.loads(there.body)) == []
 
 
 def _streams(converted: Converted) -> bool:
@@ -222,12 +250,28 @@ def _told(wish: Wish, row: Row, text: str) -> bool:
     return any(word in text for word in words.split("|"))
 
 
-def test_every_row_is_applied() -> None:
-    """A row that no rule applies would be no exception at all; those of the property tests alone are named here."""
-    alone = {"thought.bare", "thought.text"}
-    assert {row.what for row in REQUESTS} - set(RULES) == alone
-    assert len({(row.protocol, row.what) for row in REQUESTS}) == len(REQUESTS)
-    assert all(row.why for row in REQUESTS)
+PROPERTIES = {
+    ("openai", "proof"),
+    *((protocol, "thought.bare") for protocol in ("openai", "responses", "claude")),
+    *(("responses", what) for what in ("thought.text", "thought.redacted")),
+}
+"""Rows for what only the property tests make: thoughts of the protocol's own that came by way of another."""
+
+
+def test_every_row_is_needed() -> None:
+    if CASES[0].values[0] is None:
+        pytest.skip("no recorded traffic: set CCPROXY_RECORDINGS to its folder")
+    needed = {(row.protocol, row.what) for param in CASES for target in PROTOCOLS for row in _needed(*param.values, target)}
+    assert {(row.protocol, row.what) for row in REQUESTS} - needed == PROPERTIES
+
+
+def _needed(case: Case, target: str) -> list[Row]:
+    if target == case.protocol:
+        return []
+    try:
+        return held(case.wish, target)[1]
+    except Refused as refused:
+        return [refused.args[0]]
 
 
 def test_the_judge_sees_every_protocol() -> None:

@@ -60,6 +60,12 @@ def _refuses(item: JSONObject) -> bool:
     return isinstance(content, list) and any(part["type"] == "refusal" for part in content)
 
 
+def _without_thoughts(document: JSONObject) -> JSONObject:
+    messages = [{key: value for key, value in one.items() if key != "reasoning_content"} for one in document["messages"]]
+    assert all(one["role"] == "assistant" for one in document["messages"] if "reasoning_content" in one)
+    return {**document, "messages": messages}
+
+
 def _without_schemas(document: JSONObject) -> JSONObject:
     return {**document, "tools": [_unschemed(tool) for tool in document["tools"]]} if "tools" in document else document
 
@@ -72,6 +78,12 @@ def _unschemed(tool: JSONObject) -> JSONObject:
 _AUDIO: TypeAdapter[Any] = TypeAdapter(ResponseInputAudioParam)
 
 WIDENINGS = (
+    Widening(
+        "openai",
+        "reasoning_content of an assistant's message",
+        'for the models that demand their thoughts back (DeepSeek, "Thinking mode"; Kimi, "Use thinking models")',
+        _without_thoughts,
+    ),
     Widening(
         "claude",
         "temperature, top_p, top_k",

@@ -370,7 +370,7 @@ def _openai_settings(teller: _Teller, document: JSONObject) -> None:
     shown = bool(more) and more.get("enabled") is not False and not more.get("exclude")  # OpenRouter, "Reasoning tokens"
     hidden = more.get("exclude") is True
     thinking = _thinks(more.get("enabled"), _effort(more.get("max_tokens"), effort))
-    teller.set(thinking=thinking, shown=shown or None, hidden=hidden or None)
+    teller.set(thinking=thinking, shown=shown or None, hidden=hidden or None, none=effort == "none" or None)
 
 
 def _openai_format(said: Any, inside: str) -> Any:
@@ -422,6 +422,7 @@ def responses(document: JSONObject, stream: bool | None) -> Wish:
         logprobs=document.get("top_logprobs"),
         format=_openai_format(text.get("format"), "none"),
         thinking=_thinks(None, _effort(None, more.get("effort"))),
+        none=more.get("effort") == "none" or None,
         shown=more.get("summary") in ("auto", "concise", "detailed") or None,
         stream=bool(document.get("stream")),
     )

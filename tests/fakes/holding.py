@@ -147,8 +147,19 @@ def _beside(wish: Wish, row: Row) -> None:
     wish.said = made
 
 
-SHOWN = "\u241bshown"
-"""Stands for our words that say which result a picture belongs to."""
+SHOWN, ORPHAN = "\u241bshown", "\u241borphan"
+"""Stand for our words that say which result a picture belongs to, and that a result has no call."""
+
+_OURS = {
+    SHOWN: r"\[?From the result of [^\n]*?:\]?",
+    ORPHAN: r"\[Result of an earlier tool call[^\n\]]*\]",
+}
+
+
+def _orphan(fact: Said, row: Row) -> list[Said]:
+    if fact[2] is not None:
+        return [fact]
+    return [("user", "text", ORPHAN), *(("user", *one[1:]) for one in fact[3])]
 
 
 def _ordered(kinds: str, speaker: str) -> Callable[[Wish, Row], None]:
@@ -235,6 +246,13 @@ def _allowed(wish: Wish, row: Row) -> None:
     if isinstance(wish.choice, tuple) and wish.choice[0] == "allowed":
         wish.tools = [tool for tool in wish.tools if tool[0] in wish.choice[2]]
         wish.choice = wish.choice[1]
+
+
+def _chosen(wish: Wish, row: Row) -> None:
+    """One tool that must be called is that tool."""
+    choice = wish.choice
+    if isinstance(choice, tuple) and choice[:2] == ("allowed", "required") and len(choice[2]) == 1:
+        wish.choice = ("tool", choice[2][0])
 
 
 def _left_tools(wish: Wish, row: Row) -> None:
@@ -335,6 +353,8 @@ def _forced(wish: Wish, row: Row) -> None:
 def _thinking_word(word: str) -> Callable[[Wish, Row], None]:
     def rule(wish: Wish, row: Row) -> None:
         said = wish.settings.get("thinking")
+        if word == "off" and "none" in wish.settings:  # said in so many words
+            return
         if said == word or (word == "effort" and said in _BUDGETS):
             wish.settings["thinking"] = row.instead
             if row.instead == "left out":
@@ -455,6 +475,7 @@ def _missing(wish: Wish, row: Row) -> None:
 
 RULES: dict[str, Callable[[Wish, Row], None]] = {
     "result.missing": _missing,
+    "result.orphan": _each(_orphan, "result"),
     "input.kept": _input_kept,
     "part.opaque": _each(_gone, "opaque"),
     "proof.alone": _each(_gone, "proof"),
@@ -486,17 +507,18 @@ RULES: dict[str, Callable[[Wish, Row], None]] = {
     "prefill": _prefill,
     "turn.first": _first_user,
     "tool.server": _no_servers,
-    "tool.strict": _no_strict,
     "tool.custom": _custom_tool,
     "call.custom": _each(_custom_call, "call"),
     "choice.allowed": _allowed,
+    "choice.one": _chosen,
     "choice": _left_tools,
+    "tool.strict": _no_strict,
     "parallel": _no_parallel,
+    "thinking.adaptive": _thinking_word("adaptive"),
     "thinking": _thinking,
     "thinking.budget": _budgeted,
     "thinking.off": _thinking_word("off"),
     "thinking.on": _thinking_word("on"),
-    "thinking.adaptive": _thinking_word("adaptive"),
     "thinking.effort": _thinking_word("effort"),
     "thinking.shown": _shown,
     "thinking.hidden": _hidden,
@@ -536,11 +558,15 @@ RULES: dict[str, Callable[[Wish, Row], None]] = {
 # Comparing
 
 
+_ASIDE = frozenset({"hidden", "none"})
+"""What is no setting of its own: thoughts are hidden by default, too, and thinking is off by whatever word."""
+
+
 def aligned(found: Wish, expected: Wish) -> Wish:
     """`found` with each of its texts as `expected` has it, where they differ in nothing but the joints between pieces."""
     found = deepcopy(found)
-    hidden = {key: value for key, value in expected.settings.items() if key == "hidden"}  # by default, too
-    found.settings = {key: value for key, value in found.settings.items() if key != "hidden"} | hidden
+    aside = {key: value for key, value in expected.settings.items() if key in _ASIDE}
+    found.settings = {key: value for key, value in found.settings.items() if key not in _ASIDE} | aside
     found.system = _fit(found.system, expected.system)
     if len(found.said) == len(expected.said):
         found.said = [_fit_fact(one, other) for one, other in zip(found.said, expected.said, strict=True)]
@@ -562,9 +588,7 @@ def _fit(found: str, expected: str) -> str:
     if found == expected:
         return found
     joint = f"[{JOINT}\n]{{0,3}}"
-    pattern = joint.join(
-        r"\[?From the result of [^\n]*?:\]?" if piece == SHOWN else re.escape(piece) for piece in expected.split(JOINT)
-    )
+    pattern = joint.join(_OURS.get(piece, re.escape(piece)) for piece in expected.split(JOINT))
     if re.fullmatch(pattern, found.replace(JOINT, "\n") if JOINT not in pattern else found) or _same_json(found, expected):
         return expected
     return found

@@ -226,7 +226,8 @@ def _write_foreign(request: Request, target: Target, context: Context) -> Block:
 
 
 def _note_the_rest(request: Request, context: Context) -> None:
-    for name, value in (("logprobs", request.logprobs), ("metadata", request.metadata)):
+    store = request.store or None
+    for name, value in (("logprobs", request.logprobs), ("metadata", request.metadata), ("store", store)):
         if value is not None:
             context.note(f"{name} has no place in the {NAME} protocol and was left out")
 

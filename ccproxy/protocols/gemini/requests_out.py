@@ -278,6 +278,7 @@ def _note_unplaced(request: Request, context: Context) -> None:
         "logprobs": request.logprobs is not None,
         "user": bool(request.user),
         "metadata": bool(request.metadata),
+        "store": request.store is True,
         "min_p": request.sampling.min_p is not None,
         "repeat_penalty": request.sampling.repeat_penalty is not None,
     }
