@@ -469,6 +469,9 @@ def error_from_document(origin: str, status: int, document: JSON, headers: Seque
     )
     code = next((c for c in (body.get("code"), body.get("type"), body.get("status"), outer.get("code")) if c), None)
     param = body.get("param")
+    about = _from_headers(headers)
+    if "retry_after" not in about and (wait := _told_delay(body)) is not None:
+        about["retry_after"] = wait
     return UpstreamError(
         message if isinstance(message, str) else jsontext.dumps_str(message or document),
         status=status,
@@ -476,7 +479,7 @@ def error_from_document(origin: str, status: int, document: JSON, headers: Seque
         param=param if isinstance(param, str) else None,
         origin=origin,
         raw=document,
-        **_from_headers(headers),
+        **about,
     )
 
 
@@ -500,10 +503,42 @@ def _from_headers(headers: Sequence[tuple[str, str]]) -> dict[str, Any]:
     kept = [(n, v) for n, v in headers if n in _REQUEST_IDS or n == "retry-after" or n.startswith(_RATE_LIMIT)]
     if kept:
         found["headers"] = kept
-    for name, value in kept:
-        if name == "retry-after" and value.strip().isdigit():
-            found["retry_after"] = float(value)
+    wait = _wait(dict(headers))
+    if wait is not None:
+        found["retry_after"] = wait
     return found
+
+
+def _wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait before asking again: `retry-after-ms`, which OpenAI and Azure send and the SDKs heed first, else
+    `retry-after`, which may be a date (RFC 9110, section 10.2.3); the answer's own `date` tells what time it was there."""
+    said, finer = headers.get("retry-after", ""), headers.get("retry-after-ms", "")
+    for text, unit in ((finer, 1000.0), (said, 1.0)):
+        if _NUMBER.fullmatch(text.strip()):
+            return float(text) / unit
+    if not said:
+        return None
+    from email.utils import parsedate_to_datetime  # hardly anybody sends a date
+
+    try:
+        until, sent = parsedate_to_datetime(said), parsedate_to_datetime(headers.get("date", ""))
+        return max(0.0, (until - sent).total_seconds())
+    except (ValueError, TypeError):  # no dates, or one of them without a zone
+        return None
+
+
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?")
+_DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{0,9})?)s")
+
+
+def _told_delay(body: Mapping[str, Any]) -> float | None:
+    """Google says the wait in the error itself (google.rpc.RetryInfo), and in no header."""
+    details = body.get("details")
+    for detail in details if isinstance(details, list) else ():
+        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+        if isinstance(delay, str) and (match := _DELAY.fullmatch(delay)):
+            return float(match[1])
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------------------------

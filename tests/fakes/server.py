@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -24,12 +25,16 @@ from tests.fakes.wires import ANSWERS, CONTENT_TYPES, ERRORS, STREAMS
 
 @dataclass
 class Scripted:
-    """One answer: the body goes out in `pieces`, chunked; `cut` closes the connection behind them without an end."""
+    """One answer: the body goes out in `pieces`, chunked; `cut` closes the connection behind them without an end. waits:
+    seconds before the head. resets: the connection is reset instead."""
 
     status: int
     content_type: str
     pieces: list[bytes]
     cut: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    waits: float = 0.0
+    resets: bool = False
 
 
 @dataclass
@@ -104,8 +109,15 @@ class Upstream:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 scripted = upstream.answer(self.path, headers, body)
+                time.sleep(scripted.waits)
+                if scripted.resets:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.close_connection = True
+                    return
                 self.send_response(scripted.status)
                 self.send_header("content-type", scripted.content_type)
+                for name, value in scripted.headers.items():
+                    self.send_header(name, value)
                 self.send_header("transfer-encoding", "chunked")
                 self.end_headers()
                 try:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from ccproxy.model import Context
-from ccproxy.protocols.base import client_tool_name, fit, fit_tool_name, made_id, read_error
+from ccproxy.protocols.base import client_tool_name, error_from_document, fit, fit_tool_name, made_id, read_error
 
 LEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -32,6 +33,42 @@ def test_errors_of_any_shape_are_read(body: bytes, message: str, code: str | Non
     error = read_error("x", 418, [("retry-after", "7"), ("x-request-id", "r"), ("set-cookie", "s")], body)
     assert (error.message, error.code, error.status, error.retry_after) == (message, code, 418, 7.0)
     assert error.headers == (("retry-after", "7"), ("x-request-id", "r"))
+
+
+DATE = ("date", "Sun, 06 Nov 1994 08:49:37 GMT")
+DELAY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ([("retry-after", " 7 ")], 7.0),
+        ([("retry-after", "0.5")], 0.5),
+        ([("retry-after", "7"), ("retry-after-ms", "1500")], 1.5),
+        ([("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT"), DATE], 60.0),
+        ([("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), DATE], 0.0),
+        ([("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")], None),
+        ([("retry-after", "Sun, 06 Nov 1994 08:50:37 -0000"), DATE], None),
+        ([("retry-after", "soon")], None),
+        ([("retry-after", "\u0663")], None),
+        ([("retry-after", "-1")], None),
+        ([("retry-after", "1e9")], None),
+        ([("retry-after", "9" * 400)], None),
+        ([DATE], None),
+    ],
+)
+def test_how_long_to_wait(headers: list[tuple[str, str]], seconds: float | None) -> None:
+    assert read_error("x", 429, headers, b"{}").retry_after == seconds
+
+
+def test_google_says_the_wait_in_the_error_itself() -> None:
+    document = {"error": {"code": 429, "message": "quota", "details": ["x", {"@type": "other"}, DELAY]}}
+    body = json.dumps(document).encode()
+    assert read_error("x", 429, [], body).retry_after == 34.5
+    assert read_error("x", 429, [("retry-after", "7")], body).retry_after == 7.0
+    assert read_error("x", 429, [], json.dumps([document]).encode()).retry_after == 34.5
+    for details in (None, 5, [], [{"retryDelay": 5}], [{"retryDelay": "soon"}]):
+        assert error_from_document("x", 429, {"error": {"message": "quota", "details": details}}).retry_after is None
 
 
 def test_a_long_text_error_is_cut() -> None:
