@@ -34,6 +34,9 @@ ROUNDS, SHORT_ROUNDS = 15, 5
 STREAMS = 16
 """Streams for a record that each has once."""
 
+SAID = 6
+"""Pieces of text that have been said in them."""
+
 BURST = 16
 MODEL = "the-model-that-the-client-asked-for"
 
@@ -127,12 +130,21 @@ def _steps(
     steps: Steps = []
     for _ in range(streams or (STREAMS if script.single else 1)):
         pump = pump_for(client, upstream)
-        for payload in script.lead:
+        for payload in _lead(upstream, script):
             pump.feed(framed(upstream, payload))
         steps += [(_feed_of(pump, unframed), piece) for piece in pieces]
         if script.ends:
             steps.append((_ended(pump), b""))
     return steps
+
+
+def _lead(upstream: str, script: Script) -> list[bytes]:
+    """What comes before the measured records. What a stream has once comes late in it: behind more text than the one piece
+    that is there to show its place, as the first pieces of a stream cost what later ones do not."""
+    if not script.single:
+        return script.lead
+    text = traffic.scripts(upstream)["text"]
+    return [*text.lead, *text.measured[:SAID], *script.lead[len(text.lead) :]]
 
 
 def _feed_of(pump: Pump, unframed: bool) -> Feed:

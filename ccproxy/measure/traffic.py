@@ -7,6 +7,8 @@ A script is one kind of record in its place: what comes before it in a stream, a
 
 from __future__ import annotations
 
+import random
+import string
 from collections.abc import Callable, Iterable
 from functools import cache
 
@@ -72,9 +74,11 @@ def _once(lead: Iterable[JSON], *measured: JSON, ends: bool = False) -> Script:
     return Script(_payloads(lead), _payloads(measured), single=True, ends=ends)
 
 
-def _padding(length: int) -> str:
-    """What OpenAI adds to each chunk so that lengths tell nothing."""
-    return "q7Zw0aUeKFs7XIac6Pj"[length % 13 :]
+def _padding(*said: str) -> str:
+    """What OpenAI adds to each chunk so that lengths tell nothing: letters and digits at random, so many that they and the
+    delta are a multiple of 16 characters."""
+    text = "".join(said)
+    return "".join(random.Random(text).choices(_PLAIN, k=16 - len(text) % 16))
 
 
 def _argument_piece(number: int) -> str:
@@ -88,6 +92,7 @@ _ARGUMENTS: Document = {
     "replace_all": False,
 }
 _SAID = words(0, 60)
+_PLAIN = string.ascii_letters + string.digits
 
 # ---------------------------------------------------------------------------------------------------------------------
 # OpenAI chat completions
@@ -103,7 +108,7 @@ def _chunk(delta: Document, finish: str | None = None, **more: JSON) -> Document
         "system_fingerprint": None,
         "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
         "usage": None,
-        "obfuscation": _padding(len(jsontext.dumps(delta))),
+        "obfuscation": _padding(*map(str, delta.values())),
         **more,
     }
 
@@ -229,7 +234,7 @@ _ITEM = "msg_0bench0000000000000000000000000000000000000000"
 
 
 def _delta_of(type: str, number: int, delta: str, **more: JSON) -> Document:
-    return _event_of(type, number + 8, item_id=_ITEM, output_index=0, delta=delta, obfuscation=_padding(len(delta)), **more)
+    return _event_of(type, number + 8, item_id=_ITEM, output_index=0, delta=delta, obfuscation=_padding(delta), **more)
 
 
 def _responses() -> dict[str, Script]:
@@ -332,10 +337,11 @@ def _gemini() -> dict[str, Script]:
 # Ollama
 
 
-def _line(message: Document, **more: JSON) -> Document:
+def _line(message: Document, number: int = 0, **more: JSON) -> Document:
+    """The time goes on from line to line, as fast as a small model speaks."""
     return {
         "model": "qwen3:8b",
-        "created_at": "2026-02-03T04:05:06.986379Z",
+        "created_at": f"2026-02-03T04:05:06.{100_000 + number * 9_487:06}Z",
         "message": {"role": "assistant", "content": "", **message},
         "done": False,
         **more,
@@ -355,9 +361,9 @@ def _ollama() -> dict[str, Script]:
     }
     last = _once(said, _line({}, done=True, done_reason="stop", **counts))
     return {
-        "text": _many(said, lambda n: _line({"content": words(n)})),
-        "thinking": _many([_line({"thinking": "Well"})], lambda n: _line({"thinking": words(n)})),
-        "arguments": _many(said, lambda n: _line({"tool_calls": [call]})),
+        "text": _many(said, lambda n: _line({"content": words(n)}, n)),
+        "thinking": _many([_line({"thinking": "Well"})], lambda n: _line({"thinking": words(n)}, n)),
+        "arguments": _many(said, lambda n: _line({"tool_calls": [call]}, n)),
         "usage": last,
         "finish": last,
     }

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
+from ccproxy.codec import jsontext
 from ccproxy.measure.traffic import COUNT, KINDS, framed, scripts, words
 from ccproxy.model import Context, Usage
 from ccproxy.protocols import PROTOCOLS
@@ -64,6 +67,20 @@ def test_all_count_the_same_tokens(protocol: str) -> None:
         decoder.eof()
     assert heard.counts is not None
     assert (heard.counts.input, heard.counts.output) == (2048, 512)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_no_record_is_the_one_before_it_and_all_are_the_same_each_time(protocol: str) -> None:
+    records = scripts(protocol)["text"].measured
+    assert all(one != other for one, other in pairwise(records))
+    scripts.cache_clear()
+    assert scripts(protocol)["text"].measured == records
+
+
+def test_openais_padding_varies_as_openais_does() -> None:
+    padded = [jsontext.loads(record)["obfuscation"] for record in scripts("openai")["text"].measured]
+    assert len({len(padding) for padding in padded}) > 3
+    assert len({padding[-1] for padding in padded}) > 3
 
 
 def test_pieces_differ_from_one_to_the_next() -> None:
