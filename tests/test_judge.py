@@ -1,4 +1,5 @@
-"""The judge: every recorded answer and stream, through a real ccproxy process, as each protocol's official SDK hears it.
+"""The judge: our own streams and every recorded answer and stream, through a real ccproxy process, as each protocol's
+official SDK hears it.
 
 What the SDK understood (text, thinking, tool names and arguments, finish, usage) is compared with what the recording says,
 which `fakes/recorded.py` reads without ccproxy's code; on the same protocol, where vendors' own spellings pass, with
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 
 from tests.fakes.clients import CLIENTS
 from tests.fakes.meaning import Meaning
+from tests.fakes.own import DATA, NOT_JUDGED, STREAMS, own_streams
 from tests.fakes.recorded import meaning_of
 from tests.fakes.server import Asked, Scripted, Upstream, ccproxy_process, config_for, free_port
 from tests.fakes.wires import CONTENT_TYPES
@@ -65,14 +68,11 @@ CANNOT_HOLD: dict[str, list[tuple[str, Callable[[dict[str, Any]], None]]]] = {
 UNCOUNTED = "an upstream that counts nothing is estimated in the answers of other protocols (F094), and the log says so"
 
 
-NOT_JUDGED = {
-    "openai-responses--azure-gpt-5-1-codex-max-parallel-tools-thinking-encrypted-reasoning-stream": (
-        "the recording holds several answers one after another; the first one's end is the end"
-    ),
-    "claude--anthropic-claude-sonnet-4-5-parallel-tools-tool-search-stream": (
-        "the recording holds several answers one after another; the first one's end is the end"
-    ),
+SEVERAL = {
+    "azure-gpt-5-1-codex-max-parallel-tools-thinking-encrypted-reasoning-stream": b"response.created",
+    "anthropic-claude-sonnet-4-5-parallel-tools-tool-search-stream": b"message_start",
 }
+"""Recordings that hold several answers one after another -> the event that begins one. Each answer is a case of its own."""
 
 SDK_CANNOT = {
     ("openai-responses--openai-gpt-5-image-out-stream", "gemini"): "the source project cut the picture, and its base64",
@@ -89,8 +89,36 @@ def _cases() -> list[Any]:
         for param in recordings(*PROTOCOLS, part=part):
             case = param.values[0]
             if case is None or not NO_CHAT.search(case["name"]):
-                found.append(pytest.param(case, part, id=f"{param.id}-{part}", marks=param.marks))
-    return found
+                found += [
+                    pytest.param(one, part, id=f"{param.id}{one['answer'] if one else ''}-{part}", marks=param.marks)
+                    for one in _answers(case, part)
+                ]
+    return found + [
+        pytest.param({**p.values[0], "answer": ""}, "stream", id=f"{p.id}-stream") for p in own_streams(*PROTOCOLS)
+    ]
+
+
+def _answers(case: dict[str, Any] | None, part: str) -> list[Any]:
+    """The case; or one for each answer that its recording holds."""
+    if case is None:
+        return [None]
+    count = len(_split(case, part))
+    return [{**case, "answer": f"-{number}" if count > 1 else ""} for number in range(count)]
+
+
+def _split(case: dict[str, Any], part: str) -> list[bytes]:
+    body = recorded(case, part)
+    begins = SEVERAL.get(case["name"])
+    if begins is None or part != "stream":
+        return [body]
+    places = [at.start() for at in re.finditer(rb"event: ?" + re.escape(begins) + rb"\r?\n", body)]
+    return [body[a:b] for a, b in pairwise([*places, len(body)])]
+
+
+def body_of(case: dict[str, Any], part: str) -> bytes:
+    """The bytes of the answer."""
+    pieces = _split(case, part)
+    return pieces[int(case["answer"][1:] or 0)] if case["answer"] else pieces[0]
 
 
 CASES = _cases()
@@ -103,12 +131,12 @@ ACROSS = [
 
 def name_of(case: dict[str, Any]) -> str:
     """Names alone occur in two folders."""
-    return f"{case['dir']}--{case['name']}"
+    return f"{case['dir']}--{case['name']}{case['answer']}"
 
 
 def _script(asked: Asked, model: str) -> Scripted:
-    case, part = next(p.values for p in CASES if f"{name_of(p.values[0])}--{p.values[1]}" == model)
-    body = recorded(case, part)
+    case, part = next(p.values for p in CASES if p.values[0] and f"{name_of(p.values[0])}--{p.values[1]}" == model)
+    body = body_of(case, part)
     if part == "response" or case.get("stream_format") == "json-array":
         return Scripted(200, "application/json", [body])
     pieces = [body[i : i + 1000] for i in range(0, len(body), 1000)]
@@ -144,15 +172,14 @@ def test_the_client_hears_what_the_recording_says(
 ) -> None:
     speaks = PROTOCOLS[case["dir"]]
     model, ccproxy, upstream = f"{name_of(case)}--{part}", *addresses
-    for reason in (NOT_JUDGED.get(name_of(case)), SDK_CANNOT.get((name_of(case), client))):
-        if reason:
-            pytest.xfail(reason)
+    if reason := SDK_CANNOT.get((name_of(case), client)):
+        pytest.xfail(reason)
     record_property("judged", f"{client} {speaks}")
     if client == speaks and case.get("stream_format") != "json-array":
         direct = _heard(client, f"{upstream}/{speaks}", model, part)
         assert _heard(client, f"{ccproxy}/to-{speaks}", model, part) == direct
         return
-    said = meaning_of(speaks, recorded(case, part), part == "stream")
+    said = meaning_of(speaks, body_of(case, part), part == "stream")
     heard = CLIENTS[client](f"{ccproxy}/to-{speaks}", model, part == "stream")
     if not said.input and not said.output:
         said.input, said.output = heard.input, heard.output  # see UNCOUNTED
@@ -167,3 +194,11 @@ def _heard(client: str, address: str, model: str, part: str) -> Any:
             return judged(CLIENTS[client](address, model, part == "stream"), client)
     except Exception as error:
         return type(error)
+
+
+def test_each_of_our_own_streams_is_judged_or_has_a_reason() -> None:
+    ours = {path.relative_to(DATA).as_posix() for path in DATA.glob("*/*") if path.suffix in (".sse", ".ndjson", ".txt")}
+    judged_ones = {name for names in STREAMS.values() for name in names}
+    assert judged_ones.isdisjoint(NOT_JUDGED)
+    assert judged_ones | NOT_JUDGED.keys() == ours
+    assert all(NOT_JUDGED.values())

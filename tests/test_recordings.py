@@ -1,6 +1,7 @@
-"""Recorded provider streams as upstreams (`CCPROXY_RECORDINGS`, see `tests/tools.py`).
+"""Recorded provider streams as upstreams (`CCPROXY_RECORDINGS`, see `tests/tools.py`), and our own.
 
-Behind a real ccproxy process each is read by every protocol's official SDK; and at every cut each gives the same bytes.
+Behind a real ccproxy process each is read by every protocol's official SDK; and at every cut, with other line ends and with
+signs of life between its records, each gives the same bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ccproxy.model import Context
 from ccproxy.protocols import PROTOCOLS as PROTOCOLS_BY_NAME
 from ccproxy.pump import Relay
 from tests.fakes.clients import CLIENTS, Refused
+from tests.fakes.own import own_streams
 from tests.fakes.server import Asked, Scripted, Upstream, ccproxy_process, config_for, free_port
 from tests.fakes.wires import CONTENT_TYPES
 from tests.tools import cuts, recorded, recordings
@@ -120,23 +122,46 @@ def test_every_cut_gives_the_same_bytes(case: dict[str, Any], client: str) -> No
     assert all(_converted(client, protocol_of(case), pieces) == whole for pieces in cuts(stream))
 
 
-def _with_crlf(stream: bytes) -> bytes:
+def _with_crlf(stream: bytes, case: dict[str, Any]) -> bytes:
     return stream.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
-def _with_comments(stream: bytes) -> bytes:
-    return b": hello\n\n" + stream.replace(b"\n\ndata:", b"\n\n: keep-alive\n\n:\ndata:")
+def _with_signs_of_life(stream: bytes, case: dict[str, Any]) -> bytes:
+    """Before, between and behind the records: comments (with Claude its pings as well), blank lines, white space."""
+    if case.get("stream_format") == "json-array":
+        return b" \r\n" + b"\n\n,\r\n \n".join(_elements(stream)).join((b"[\n\n", b"\n \n]\n"))
+    if case["protocol"] == "ollama":
+        return b"\n\r\n" + stream.replace(b"\n", b"\n\n \r\n") + b"\n"
+    ping = b'event: ping\ndata: {"type": "ping"}\n\n' if case["protocol"] == "claude" else b""
+    records = stream.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n\n")
+    return b": hello\n\n" + (b"\n\n: keep-alive\n\n" + ping + b":\n").join(records) + b"\n\n: bye\n\n"
+
+
+def _elements(stream: bytes) -> list[bytes]:
+    """The texts of a JSON array's elements."""
+    text, decoder = stream.decode(), json.JSONDecoder()
+    found: list[bytes] = []
+    at = text.index("[") + 1
+    while text[at] != "]":
+        if text[at] in " \r\n\t,":
+            at += 1
+            continue
+        _, end = decoder.raw_decode(text, at)
+        found.append(text[at:end].encode())
+        at = end
+    return found
 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
-@pytest.mark.parametrize("change", [_with_crlf, _with_comments])
-@pytest.mark.parametrize("case", recordings("openai-chat", "openai-responses", "claude", "gemini"))
-def test_line_ends_and_comments_change_nothing(case: dict[str, Any], change: Callable[[bytes], bytes], client: str) -> None:
+@pytest.mark.parametrize("change", [None, _with_crlf, _with_signs_of_life])
+@pytest.mark.parametrize("case", [*recordings(*PROTOCOLS), *own_streams(*PROTOCOLS)])
+def test_cuts_line_ends_and_signs_of_life_change_nothing(
+    case: dict[str, Any], change: Callable[[bytes, dict[str, Any]], bytes] | None, client: str
+) -> None:
     stream = recorded(case)
-    if case.get("stream_format") == "json-array":
-        return
     whole = _converted(client, protocol_of(case), [stream])
-    changed = change(stream)
+    assert whole
+    changed = change(stream, case) if change is not None else stream
     for size in (1, 7, 1000, len(changed)):
         pieces = [changed[i : i + size] for i in range(0, len(changed), size)]
         assert _converted(client, protocol_of(case), pieces) == whole

@@ -104,5 +104,7 @@ def recordings(*folders: str, part: str = "stream") -> list[Any]:
 
 
 def recorded(case: dict[str, Any], part: str = "stream") -> bytes:
-    """The bytes of one part of a recorded case."""
+    """The bytes of one part of a recorded case, or of one of ours (`fakes.own`)."""
+    if "own" in case:
+        return Path(case["own"]).read_bytes()
     return (Path(RECORDINGS) / case["files"][part]).read_bytes()
