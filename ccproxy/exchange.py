@@ -229,15 +229,23 @@ class Exchange:
         if isinstance(route, Plan):
             return self._planned(route, body, document)
         self._candidates, self._body = route, body
-        return self._next_dial(route, now)
+        return self._next_dial(route, now, document=document)
 
-    def _next_dial(self, candidates: Candidates, now: float, failure: CcproxyError | None = None) -> Dial | Answered:
-        """For the next pair that can be sent the request. failure: of the last one that was. Raises CcproxyError for the
-        client where no pair is left."""
+    def _next_dial(
+        self,
+        candidates: Candidates,
+        now: float,
+        failure: CcproxyError | None = None,
+        document: dict[str, JSON] | None = None,
+    ) -> Dial | Answered:
+        """For the next pair that can be sent the request. failure: of the last one that was. document: of the body, which
+        is read anew where it may have been changed on the way to another pair. Raises CcproxyError for the client where no
+        pair is left."""
         while (pair := candidates.choice.next(now)) is not None:
             plan = candidates.plan(pair)
             try:
-                return self._planned(plan, self._body, conversion.document_of(self._body))
+                fresh, document = document, None
+                return self._planned(plan, self._body, fresh or conversion.document_of(self._body))
             except (Unsupported, NotFound) as error:  # there; another protocol or upstream may have a place for it
                 candidates.choice.failed(error, now)
                 self._leave(error)

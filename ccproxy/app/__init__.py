@@ -13,10 +13,8 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
-
-from attrs import evolve
 
 from ccproxy.actions import Accept, Endpoint, Reply
 from ccproxy.app import access
@@ -32,7 +30,7 @@ from ccproxy.exchange import Exchange, error_reply
 from ccproxy.model import Context, Target
 from ccproxy.plans import Attempt, Candidates, Patience, Plan, Record
 from ccproxy.policy.keys import Pair, Pools
-from ccproxy.policy.routing import DEFAULT, Destination
+from ccproxy.policy.routing import DEFAULT
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Protocol
 from ccproxy.transport.http1 import RequestHead
@@ -192,8 +190,7 @@ class App:
         return Candidates(choice, partial(self._plan_for, hops, compat))
 
     def _plan_for(self, hops: str, compat: bool, pair: Pair) -> Plan:
-        plan = self._upstreams[pair.destination.provider].plan(pair.destination, pair.key)
-        return evolve(plan, headers=[*plan.headers, (HOP, hops)], compat=compat)
+        return self._upstreams[pair.destination.provider].plan(pair.destination.model, pair.key, hops, compat)
 
     # Judgements
 
@@ -233,32 +230,41 @@ class _Upstream:
             hold=times.hold,
         )
 
-    def plan(self, destination: Destination, number: int) -> Plan:
-        """number: of the key, from 0."""
-        known = self._provider.models.get(destination.model)
+        self._target = lru_cache(_TARGETS)(self._described)
+
+    def plan(self, model: str, number: int, hops: str, compat: bool) -> Plan:
+        """number: of the key, from 0. hops: what the loop marker says."""
         keys = self._provider.api_keys
         credentials = self._protocol.key_headers(keys[number]) if keys else []
+        return Plan(
+            protocol=self._protocol,
+            target=self._target(model),
+            endpoint=self.endpoint,
+            prefix=self._prefix,
+            headers=[*credentials, *self._provider.headers.items(), (HOP, hops)],
+            secrets=self._secrets,
+            key=number + 1 if len(keys) > 1 else 0,
+            patience=self._patience,
+            compat=compat,
+        )
+
+    def _described(self, model: str) -> Target:
+        known = self._provider.models.get(model)
         target = Target(
             protocol=self._protocol.name,
-            model=destination.model,
+            model=model,
             host=self._host,
             provider=self._name,
             defaults=self._provider.defaults,
             abilities=known.abilities if known else frozenset(),
             stream=self._provider.stream,
         )
-        target.traits = self._table.traits(self._name, self._host, target.model, self._protocol.chat.path(target, True, ""))
-        return Plan(
-            protocol=self._protocol,
-            target=target,
-            endpoint=self.endpoint,
-            prefix=self._prefix,
-            headers=[*credentials, *self._provider.headers.items()],
-            secrets=self._secrets,
-            key=number + 1 if len(keys) > 1 else 0,
-            patience=self._patience,
-        )
+        target.traits = self._table.traits(self._name, self._host, model, self._protocol.chat.path(target, True, ""))
+        return target
 
+
+_TARGETS = 256
+"""Models of one provider that are remembered. A pattern may pass any name through; a person uses a dozen."""
 
 _SHORTEST_SECRET = 16
 """Characters of a header's last word that may be a key (`Bearer sk-...`); shorter ones are versions and flags."""
