@@ -46,6 +46,8 @@ _DECODER = json.JSONDecoder()
 _DIGITS = b"0123456789"
 _PLAIN = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
 _QUOTE, _BACKSLASH = b'"', 0x5C
+_SIGN, _SIGN_END = 24, 8
+"""Bytes at the beginning and the end of a record that tell its kind, where something in it varies."""
 _ANCHOR = 12
 """Bytes by which the end of a value is looked for; a short needle is found faster."""
 
@@ -75,6 +77,7 @@ class Repeats:
 
     __slots__ = (
         "_candidate",
+        "_differed",
         "_end",
         "_ends",
         "_from",
@@ -109,6 +112,7 @@ class Repeats:
         self._spaces = False  # spaces behind the text have changed
         self._candidate: tuple[bytes, bytes, str] | None = None  # a record, its end and its text, to learn from
         self._misses = 0
+        self._differed = False  # what came behind the last offer did not look like a repeat
         self._forget()
 
     def __repr__(self) -> str:
@@ -143,7 +147,7 @@ class Repeats:
         if self.pending:
             data = self.flush() + data
         if self._candidate is not None:
-            self._learn()
+            self._learn(data)
         if len(data) < self._short and data.startswith(self._head) and data.endswith(self._tail):
             try:
                 text = orjson.loads(data[self._from : self._to])
@@ -222,10 +226,14 @@ class Repeats:
         self._from = self._to = self._short = 0
         self._steps: list[Step] = []
 
-    def _learn(self) -> None:
-        """What stands around the text and around what varies in the offered record; forgets where that is not certain."""
+    def _learn(self, data: bytes) -> None:
+        """What stands around the text and around what varies in the offered record; forgets where that is not certain, and
+        where `data` does not look like a repeat. `data` is what comes next."""
         record, end, text = self._candidate or (b"", b"", "")
         self._candidate = None
+        if not self._resembles(data, record, text):
+            self._forget()
+            return
         self._misses += 1
         body = record[: -len(end)]
         slots = sorted([*_places_of(body, text), *self._vary(body)], key=lambda slot: slot.start)
@@ -243,6 +251,17 @@ class Repeats:
             self._from = len(self._head) - 1  # the quotes go along, so that what is decoded can only be a string
             self._to = 1 - len(self._tail)
             self._short = 2 * (len(self._head) + len(self._tail))
+
+    def _resembles(self, data: bytes, record: bytes, text: str) -> bool:
+        """Whether `data` may begin with a repeat, as far as can be told cheaply: the lesson from a single text would be for
+        nothing. Where that fails twice in a row it is to be found out what varies."""
+        at = max(0, record.find(jsontext.dumps(text)))
+        if self._varying:
+            alike = data.startswith(record[: min(at, _SIGN)]) and data.endswith(record[-_SIGN_END:])
+        else:
+            alike = data.startswith(record[:at])
+        self._differed, alike = not alike, alike or self._differed
+        return alike
 
     def _padded(self, last: bytes) -> bytes:
         """What stands behind the last value's quote without its spaces, if these vary; else nothing."""

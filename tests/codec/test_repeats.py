@@ -134,6 +134,17 @@ def test_volatile_members_are_json_on_one_line(value: bytes) -> None:
     assert repeats.rest + repeats.pending == data
 
 
+def test_no_lesson_is_taken_from_a_single_text() -> None:
+    repeats = armed()
+    assert repeats.read(b'data: {"id":"c","delta":{},"finish":"stop"}\n\n') == []
+    assert repr(repeats) == "<Repeats idle misses=0>"
+
+
+def test_a_beginning_that_varies_is_found_out() -> None:
+    records = [(b'data: {"n":%d,"delta":"%d"}\n\n' % (n, 10 * n), str(10 * n)) for n in range(1, 8)]
+    assert read_all(Repeats(EVENT_ENDS, ("n",)), records) == [False, False, False, True, True, True, True]
+
+
 def test_spaces_behind_the_text_may_change() -> None:
     records = [(b'data: {"type":"x","text":"%d"%b}\n\n' % (n, b" " * (n * 7 % 5)), str(n)) for n in range(10, 20)]
     assert read_all(Repeats(EVENT_ENDS), records) == [False, False, *[True] * 8]

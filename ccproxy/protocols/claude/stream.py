@@ -203,11 +203,11 @@ class Tap(base.Tap):
 
     def _block_delta(self, event: dict[str, JSON]) -> None:
         delta = event.get("delta")
-        texts = [delta.get(key) for key in ("text", "thinking", "partial_json")] if isinstance(delta, dict) else []
-        text = next((one for one in texts if isinstance(one, str)), None)
-        if text is not None:
-            self.speak(text)
-            self.single = text, self.speak
+        if isinstance(delta, dict):
+            text = delta.get("text") or delta.get("thinking") or delta.get("partial_json")
+            if isinstance(text, str):
+                self.speak(text)
+                self.single = text, self.speak
 
     def _block_stop(self, event: dict[str, JSON]) -> None:
         index = event.get("index")

@@ -245,9 +245,8 @@ class Tap(base.Tap):
 
     def _single_of(self, document: Fields) -> base.Single | None:
         message = document.get("message")
-        texts = [message.get(key) for key in ("content", "thinking")] if isinstance(message, dict) else []
-        text = next((text for text in texts if isinstance(text, str) and text), None)
-        return None if text is None else (text, self.speak)
+        text = (message.get("content") or message.get("thinking")) if isinstance(message, dict) else None
+        return (text, self.speak) if isinstance(text, str) else None
 
     def eof(self) -> bytes:
         if self.done or self.failure:
