@@ -1,7 +1,7 @@
 """The request judge: every recorded request, and those of `tests/data`, as a request of each protocol.
 
     taken   the official SDK's own request types take it (`fakes/accepting.py`)
-    meant   it asks the same, as read without ccproxy's code (`fakes/asking.py`), but for what the written table says that
+    meant   it asks the same, as read without ccproxy's code (`fakes/asking`), but for what the written table says that
             the target cannot hold (`protocols/middle.py`, applied by `fakes/holding.py`)
     told    what was lost on the way stands in a note, but for the few rows that are quiet by DESIGN 4
     back    converted back it asks what it asked before, but for the rows of the protocol in the middle, and for those of

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from tests.fakes.asking import _BEGINNINGS, JOINT, Said, Wish, _add_text
+from tests.fakes.asking.wishes import BEGINNINGS, JOINT, Said, Wish, add_text
 from tests.protocols.middle import ANY, REQUESTS, Row
 
 
@@ -40,7 +40,7 @@ def _merge(wish: Wish) -> None:
     merged: list[Said] = []
     for fact in wish.said:
         if fact[1] in ("text", "refusal") and merged and merged[-1][:2] == fact[:2]:
-            _add_text(merged, *fact)
+            add_text(merged, *fact)
         else:
             merged.append(fact)
     wish.said = merged
@@ -73,7 +73,7 @@ def _as_one(facts: list[Said]) -> list[Said]:
     made: list[Said] = []
     for fact in facts:
         if fact[1] == "text":
-            _add_text(made, *fact)
+            add_text(made, *fact)
         else:
             made.append(fact)
     return made
@@ -113,7 +113,7 @@ def _odd_audio(fact: Said, row: Row) -> list[Said]:
 
 
 def _odd_image(fact: Said, row: Row) -> list[Said]:
-    known = fact[2] != "data" or any(fact[3].startswith(one) for one in _BEGINNINGS)
+    known = fact[2] != "data" or any(fact[3].startswith(one) for one in BEGINNINGS)
     return [fact] if known else _stand_in(fact, row)
 
 
