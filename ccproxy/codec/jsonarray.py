@@ -16,6 +16,9 @@ LIMIT = 64 * 1024 * 1024
 """Bytes of one element; the same as for an SSE event."""
 
 _STRUCTURE = re.compile(rb'["\[\]{},]')
+_DEEP = re.compile(rb'"|[\[{]++|[\]}]++')
+"""Within an element, where commas say nothing: a run of brackets is one step."""
+
 _STRING_END = re.compile(rb'["\\]')
 _SPACE = b" \t\r\n"
 
@@ -80,6 +83,8 @@ class JSONArrayReader:
 
     def _step(self, found: list[bytes]) -> bool:
         """Moves past the next structural byte; False when there is none."""
+        if self._depth > 1:
+            return self._step_within()
         match = _STRUCTURE.search(self._buffer, self._scanned)
         if match is None:
             self._scanned = len(self._buffer)
@@ -99,6 +104,24 @@ class JSONArrayReader:
                 self._depth = -1
         elif self._depth == 1:
             self._take(at, found)
+        return True
+
+    def _step_within(self) -> bool:
+        """The same inside of an element, up to its end and no further."""
+        match = _DEEP.search(self._buffer, self._scanned)
+        if match is None:
+            self._scanned = len(self._buffer)
+            return False
+        start, end = match.span()
+        first = self._buffer[start]
+        if first == 0x22:
+            self._in_string = True
+        elif first in b"[{":
+            self._depth += end - start
+        else:
+            end = min(end, start + self._depth - 1)
+            self._depth -= end - start
+        self._scanned = end
         return True
 
     def _open(self, byte: bytes, at: int) -> None:

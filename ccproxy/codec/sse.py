@@ -20,7 +20,9 @@ LIMIT = 64 * 1024 * 1024
 EVENT_ENDS = (b"\r\n\r\n", b"\n\n")
 """How events end where nobody mixes line ends."""
 
-_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_BLANK_LINES = re.compile(rb"(?>\r\n|\n|\r){2,}+")
+"""A blank line and those right behind it: a run of nothing but line ends is one match, not thousands."""
+
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 
@@ -68,7 +70,7 @@ class SSEReader:
             return []
         blocks: list[bytes] = []
         start = 0
-        for match in _BLANK_LINE.finditer(buffer, self._scanned):
+        for match in _BLANK_LINES.finditer(buffer, self._scanned):
             blocks.append(bytes(buffer[start : match.start()]))
             start = match.end()
         self._skip_lf = start > 0 and start == len(buffer) and buffer[-1] == 0x0D
@@ -100,14 +102,13 @@ def named_event(name: bytes, payload: bytes) -> bytes:
 def _payloads(blocks: list[bytes]) -> list[bytes]:
     found: list[bytes] = []
     for block in blocks:
-        name, line_end, data = block.partition(b"\n")
-        if (
-            line_end and name.startswith(b"event:") and b"\r" not in name
-        ):  # one line that names the event: Claude and Responses
-            block = data
+        if block.startswith(b"event:"):  # one line that names the event: Claude and Responses
+            name, _, data = block.partition(b"\n")
+            if b"\r" not in name:
+                block = data
         if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
             found.append(block[6:])
-        elif block:
+        elif b"data:" in block:  # else a comment, or nothing
             payload = _data_of(block)
             if payload is not None:
                 found.append(payload)

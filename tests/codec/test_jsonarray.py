@@ -67,3 +67,15 @@ def test_elements_come_out_as_they_went_in(values: list[object], spread: bool) -
 def test_an_element_over_the_limit_is_malformed() -> None:
     with pytest.raises(Malformed, match="5 bytes"):
         JSONArrayReader(limit=5).feed(b'["123456')
+
+
+@pytest.mark.parametrize("element", [b"[[[[]]]]", b"[[],[[]],{}]", b'{"a":[{"b":"]}"},[[",["]]]}', b"[[1],[2,[3]]]"])
+def test_runs_of_brackets_end_where_their_element_ends(element: bytes) -> None:
+    stream = b"[" + element + b"," + element + b"]"
+    for cut in range(len(stream)):
+        reader = JSONArrayReader()
+        assert reader.feed(stream[:cut]) + reader.feed(stream[cut:]) + reader.eof() == [element, element]
+    reader = JSONArrayReader()
+    assert reader.feed(stream + b"]]") == [element, element]
+    with pytest.raises(Malformed):
+        reader.eof()

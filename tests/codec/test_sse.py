@@ -74,3 +74,12 @@ def test_an_event_over_the_limit_is_malformed() -> None:
 
 def test_written_events_are_read_again() -> None:
     assert read([event(b"{}"), named_event(b"x", b"[]")]) == [b"{}", b"[]"]
+
+
+def test_a_run_of_line_ends_is_one_end() -> None:
+    """A blank line more costs nothing and means nothing, and a run may be cut anywhere."""
+    for run in (b"\n\n\n\n", b"\r\r\r\r", b"\r\n\r\n\r\n", b"\n\r\n\r", b"\r\n\r\r\n"):
+        stream = b"data: 1" + run + b"data: 2" + run
+        for cut in range(len(stream)):
+            reader = SSEReader()
+            assert reader.feed(stream[:cut]) + reader.feed(stream[cut:]) + reader.eof() == [b"1", b"2"]

@@ -255,7 +255,11 @@ class ChunkReader:
     def _close_call(self) -> None:
         call, self._call = self._call, None
         if call is not None:
-            self._sink.tool_arguments(call.key, jsontext.dumps_str(call.arguments.value))
+            try:
+                arguments = jsontext.dumps_str(call.arguments.value)
+            except jsontext.JSONError as error:
+                raise Malformed(f"the arguments of a function call cannot be read: {error}") from None
+            self._sink.tool_arguments(call.key, arguments)
             self._sink.tool_end(call.key)
 
     # -- the end

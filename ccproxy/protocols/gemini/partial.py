@@ -10,26 +10,28 @@ import re
 from itertools import pairwise
 from typing import Any
 
+from ccproxy.codec.jsontext import MAX_DEPTH
 from ccproxy.errors import Malformed
 from ccproxy.model import JSON
 from ccproxy.protocols.gemini.wire import either
 
-_STEP = re.compile(r"""\.([^.\[\]'"]+)|\[(\d{1,6})\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]""")
+_STEP = re.compile(r"""\.([^.\[\]'"]+)|\[(\d{1,6})\]|\['([^'\\]*+(?:\\.[^'\\]*+)*+)'\]|\["([^"\\]*+(?:\\.[^"\\]*+)*+)"\]""")
 _ESCAPED = re.compile(r"\\(.)")
 _VALUES = ("stringValue", "numberValue", "boolValue")
 
 MOST_ITEMS = 100
-"""Items that an index may leave out before it. Arrays come in order, so that only a broken stream skips more than one; each
-piece may ask for as much memory again."""
+"""Items that the indexes of one call may leave out before them, all together. Arrays come in order, so that only a broken
+stream skips any."""
 
 
 class Arguments:
     """The object that the pieces make."""
 
-    __slots__ = ("_start", "_strings")
+    __slots__ = ("_skipped", "_start", "_strings")
 
     def __init__(self, start: dict[str, JSON]) -> None:
         self._start = start
+        self._skipped = 0  # items that indexes left out
         # (id of the holder, step) -> the holder, which keeps that id its own, and the pieces of the string there.
         self._strings: dict[tuple[int, str | int], tuple[Any, list[str]]] = {}
 
@@ -47,7 +49,7 @@ class Arguments:
         way = steps(either(piece, "jsonPath"))
         place: Any = self._start
         for step, following in pairwise(way):
-            place = _enter(place, step, following)
+            place = self._enter(place, step, following)
         self._put(place, way[-1], _value_of(piece))
 
     def _put(self, place: Any, step: str | int, value: JSON) -> None:
@@ -57,8 +59,29 @@ class Arguments:
             _, pieces = self._strings.setdefault((id(place), step), (place, [present]))
             pieces.append(value)
         else:
-            _set(place, step, value)
+            self._set(place, step, value)
             self._strings.pop((id(place), step), None)
+
+    def _enter(self, place: Any, step: str | int, following: str | int) -> Any:
+        """The object or array at `step`, made when it is not there yet."""
+        inner = _get(place, step)
+        if inner is None:
+            inner = [] if isinstance(following, int) else {}
+            self._set(place, step, inner)
+        return inner
+
+    def _set(self, place: Any, step: str | int, value: JSON) -> None:
+        if isinstance(step, str) and isinstance(place, dict):
+            place[step] = value
+        elif isinstance(step, int) and isinstance(place, list) and self._may_skip(step - len(place)):
+            place.extend([None] * (step + 1 - len(place)))
+            place[step] = value
+        else:
+            raise Malformed("a partial argument does not fit the ones before it")
+
+    def _may_skip(self, items: int) -> bool:
+        self._skipped += max(0, items)
+        return self._skipped <= MOST_ITEMS
 
 
 def steps(path: JSON) -> list[str | int]:
@@ -74,6 +97,8 @@ def steps(path: JSON) -> list[str | int]:
         name, index, *quoted = match.groups()
         found.append(int(index) if index else name or _ESCAPED.sub(r"\1", quoted[0] or quoted[1] or ""))
         at = match.end()
+        if len(found) > MAX_DEPTH:
+            raise Malformed(f"the path of a partial argument is deeper than {MAX_DEPTH} levels")
     if not found:
         raise Malformed("the path of a partial argument names nothing")
     return found
@@ -83,26 +108,7 @@ def _value_of(piece: dict[str, JSON]) -> JSON:
     return next((value for value in (either(piece, key) for key in _VALUES) if value is not None), None)
 
 
-def _enter(place: Any, step: str | int, following: str | int) -> Any:
-    """The object or array at `step`, made when it is not there yet."""
-    inner = _get(place, step)
-    if inner is None:
-        inner = [] if isinstance(following, int) else {}
-        _set(place, step, inner)
-    return inner
-
-
 def _get(place: Any, step: str | int) -> Any:
     if isinstance(step, int):
         return place[step] if isinstance(place, list) and step < len(place) else None
     return place.get(step) if isinstance(place, dict) else None
-
-
-def _set(place: Any, step: str | int, value: JSON) -> None:
-    if isinstance(step, str) and isinstance(place, dict):
-        place[step] = value
-    elif isinstance(step, int) and isinstance(place, list) and step <= len(place) + MOST_ITEMS:
-        place.extend([None] * (step + 1 - len(place)))
-        place[step] = value
-    else:
-        raise Malformed("a partial argument does not fit the ones before it")

@@ -31,6 +31,8 @@ UNKNOWN = "unknown_tool"
 """The name of a call whose upstream never said one, when the request offers more than one tool."""
 
 _NOTHING = "null"
+_UNFINISHED = len("fals") + len("-1.5e+")
+"""How often at most a value without brackets can be asked for while it is still coming."""
 
 
 def is_complete(arguments: str) -> bool:
@@ -80,7 +82,7 @@ class _Brackets:
 class _Call:
     __slots__ = (
         "_brackets",
-        "_hopeless",
+        "_failures",
         "_whole",
         "custom",
         "doubt",
@@ -111,7 +113,7 @@ class _Call:
         self.waits = False  # nothing was sent of the arguments so far
         self._brackets = _Brackets()
         self._whole: bool | None = None  # what `is_whole` found, until more comes
-        self._hopeless = False  # its brackets were even and it was no JSON: nothing that comes will make it some
+        self._failures = 0  # times that its brackets were even and it was no JSON
 
     def __repr__(self) -> str:
         return f"<_Call {self.key} {self.name!r} length={self.length} started={self.started} ended={self.ended}>"
@@ -122,14 +124,14 @@ class _Call:
 
     def news(self, piece: str) -> str:
         """What of `piece` is new, as far as that is certain."""
-        self._whole = None
         if self.doubt:
+            self._whole = None
             return self._settle_doubt(piece)
         if self.custom or not 0 < self.length <= len(piece) or not piece.startswith(self.seen):
             return piece
         if self.snapshots:
             return piece[self.length :]
-        self.doubt = piece
+        self.doubt, self._whole = piece, None
         return ""
 
     def rest(self) -> str:
@@ -142,15 +144,20 @@ class _Call:
         self.pieces.append(news)
         self.length += len(news)
         self._brackets.feed(news)
-        self._whole = None
+        if not news.isspace():  # white space makes nothing whole that was not, nor the other way
+            self._whole = None
 
     def is_whole(self) -> bool:
         """Whether the arguments would be a whole JSON document if the call ended here."""
         if self._whole is None:
-            even = self.length > 0 and self._brackets.even and not self._hopeless
+            even = self.length > 0 and self._brackets.even and not self._is_hopeless()
             self._whole = (even or bool(self.doubt)) and is_complete(self.seen + self.rest())
-            self._hopeless = self._hopeless or (even and not self._whole and not self.doubt and self._brackets.began)
+            self._failures += even and not self._whole and not self.doubt
         return self._whole
+
+    def _is_hopeless(self) -> bool:
+        """Nothing that comes will make it JSON; asking again and again would cost the square of its length."""
+        return self._failures > (0 if self._brackets.began else _UNFINISHED)
 
     def _settle_doubt(self, piece: str) -> str:
         doubt, self.doubt = self.doubt, ""

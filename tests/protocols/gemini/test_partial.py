@@ -24,7 +24,7 @@ def test_paths(path: str, expected: list[Any]) -> None:
     assert steps(path) == expected
 
 
-@pytest.mark.parametrize("path", [None, 7, "", "$", "a.b", "$..a", "$[*]", "$.a[", "$[-1]", "$.a b'c"])
+@pytest.mark.parametrize("path", [None, 7, "", "$", "a.b", "$..a", "$[*]", "$.a[", "$[-1]", "$.a b'c", "$" + ".a" * 1000])
 def test_paths_that_name_nothing(path: Any) -> None:
     with pytest.raises(Malformed):
         steps(path)
@@ -91,6 +91,7 @@ def test_a_string_is_put_together_once() -> None:
         [{"jsonPath": "$.a[900000]", "stringValue": "x"}],
         [{"jsonPath": "$.a[0]", "stringValue": "x"}, {"jsonPath": f"$.a[{MOST_ITEMS + 2}]", "stringValue": "x"}],
         [{"jsonPath": "$[0]", "stringValue": "x"}],
+        [{"jsonPath": f"$.{name}[{MOST_ITEMS // 2 + 1}]", "numberValue": 1} for name in "ab"],
     ],
 )
 def test_pieces_that_do_not_fit(pieces: list[Any]) -> None:

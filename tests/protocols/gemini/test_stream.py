@@ -630,3 +630,13 @@ def test_a_request_error_in_the_stream_keeps_its_words() -> None:
     document = payloads(encode(Encoder(context()), [("error", RequestError("no", param="contents"))]))[0]
     assert document["error"]["status"] == "INVALID_ARGUMENT"
     assert jsontext.dumps(document).startswith(b'{"error":')  # how Python's SDK tells an error
+
+
+def test_arguments_that_nest_too_deep_to_be_written_are_malformed() -> None:
+    nested = '{"a":' * 1000 + "1" + "}" * 1000
+    call = f'{{"functionCall":{{"name":"f","args":{nested}}}}}'
+    chunk = f'data: {{"candidates":[{{"content":{{"parts":[{call}]}}}}]}}\r\n\r\n'
+    *_, (name, error) = decode(Decoder, [chunk.encode()], context()).calls
+    assert name == "error"
+    assert isinstance(error, Malformed)
+    assert "nested deeper" in error.message
