@@ -152,11 +152,19 @@ HOSTILE: dict[str, dict[str, Fill]] = {
         "calls by name": repeated(openai_call("{", '"id":""').encode()),
         "snapshots": doubling(lambda said: openai_call(said).encode()),
         "nearly snapshots": doubling(lambda said: (openai_call(said) + openai_call("y")).encode()),
-        "blank arguments between texts": repeated((openai_call(" ") + openai_text("x")).encode()),
-        "arguments that are no JSON between texts": repeated((openai_call("x ") + openai_text("x")).encode()),
-        "strings between texts": repeated((openai_call('\\"a\\" ') + openai_text("x")).encode(), b""),
+        "blank arguments between texts": repeated(
+            (openai_call(" ") + openai_text("x")).encode(), openai_call("\\n").encode()
+        ),
+        "arguments that are no JSON between texts": repeated(
+            (openai_call("x ") + openai_text("x")).encode(), openai_call("y ").encode()
+        ),
+        "strings between texts": repeated(
+            (openai_call('\\"a\\" ') + openai_text("x")).encode(), openai_call('\\"b\\" ').encode()
+        ),
         "brackets between texts": repeated((openai_call("{}") + openai_text("x")).encode(), openai_call("[").encode()),
-        "blank arguments without an index": repeated(openai_call(" ", '"type":"function"').encode()),
+        "blank arguments without an index": repeated(
+            openai_call(" ", '"type":"function"').encode(), openai_call("\\n").encode()
+        ),
     },
     "responses": {
         "tiny events": repeated(sse('{"type":""}').encode()),

@@ -30,11 +30,12 @@ _BOM = b"\xef\xbb\xbf"
 class SSEReader:
     """See `ccproxy.codec` for the contract. Outcomes: payloads, need more (an empty list), Malformed."""
 
-    __slots__ = ("_buffer", "_fresh", "_limit", "_scanned", "_skip_lf")
+    __slots__ = ("_buffer", "_fresh", "_limit", "_only_lf", "_scanned", "_skip_lf")
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._buffer = bytearray()
         self._scanned = 0  # no blank line begins before this offset of the buffer
+        self._only_lf = True  # no CR is in the buffer
         self._fresh = True  # nothing but (part of) a byte order mark has come
         self._skip_lf = False  # an event ended in CR; a LF right behind it belongs to that CR
         self._limit = limit
@@ -65,20 +66,31 @@ class SSEReader:
             data = data[1:] if data.startswith(b"\n") else data
             self._skip_lf = False
         buffer = self._buffer
+        self._only_lf = (self._only_lf or not buffer) and b"\r" not in data
         buffer += data
         if self._fresh and not self._past_bom():
             return []
-        blocks: list[bytes] = []
-        start = 0
-        for match in _BLANK_LINES.finditer(buffer, self._scanned):
-            blocks.append(bytes(buffer[start : match.start()]))
-            start = match.end()
-        self._skip_lf = start > 0 and start == len(buffer) and buffer[-1] == 0x0D
-        del buffer[:start]
+        blocks, end = self._split_at_lfs() if self._only_lf else self._split()
+        self._skip_lf = end > 0 and end == len(buffer) and buffer[-1] == 0x0D
+        del buffer[:end]
         if len(buffer) > self._limit:
             raise Malformed(f"an event of the stream is larger than {self._limit} bytes")
         self._scanned = max(0, len(buffer) - 3)
         return _payloads(blocks)
+
+    def _split_at_lfs(self) -> tuple[list[bytes], int]:
+        """(the events that are complete, where the last one ends)"""
+        end = self._buffer.rfind(b"\n\n", self._scanned)
+        return ([], 0) if end < 0 else (bytes(self._buffer[:end]).split(b"\n\n"), end + 2)
+
+    def _split(self) -> tuple[list[bytes], int]:
+        """The same for any line ends."""
+        blocks: list[bytes] = []
+        start = 0
+        for match in _BLANK_LINES.finditer(self._buffer, self._scanned):
+            blocks.append(bytes(self._buffer[start : match.start()]))
+            start = match.end()
+        return blocks, start
 
     def _past_bom(self) -> bool:
         """Drops a byte order mark; False while too little has come to tell."""
@@ -101,7 +113,7 @@ def named_event(name: bytes, payload: bytes) -> bytes:
 
 def _payloads(blocks: list[bytes]) -> list[bytes]:
     found: list[bytes] = []
-    for block in blocks:
+    for block in filter(None, blocks):
         if block.startswith(b"event:"):  # one line that names the event: Claude and Responses
             name, _, data = block.partition(b"\n")
             if b"\r" not in name:
