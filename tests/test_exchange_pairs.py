@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from ccproxy.actions import Dial, Endpoint
 from ccproxy.errors import Broken, TimedOut, Unreachable
@@ -462,3 +463,22 @@ def test_an_upstream_that_does_not_know_the_earlier_turns_leads_to_one_that_may(
     play = PairsPlaybook("responses", "openai", "responses", memory=Notebook())
     assert play.body({"model": "alias", "input": "hi", "previous_response_id": "resp_9", "stream": True}) == ["Dial"]
     assert play.dialled == ["p1#1"]
+
+
+# -- Tools as text
+
+
+def test_tools_are_written_as_text_for_the_next_pair_too() -> None:
+    """Once each: the second request begins with what the client said."""
+    play = PairsPlaybook("claude", "openai", "ollama")
+    written = play.plan
+    play.exchange._route = lambda model: Candidates(
+        play.pools.choice(play.destinations), lambda pair: evolve(written(pair), compat=True)
+    )
+    tool = {"name": "look_up", "description": "Looks a word up", "input_schema": {"type": "object"}}
+    play.body({**REQUESTS["claude"], "tools": [tool], "stream": True})
+    play.refuse(500)
+    first, second = (json.loads(action.body) for action in play.actions if isinstance(action, Dial))
+    for document in (first, second):
+        assert "tools" not in document
+        assert json.dumps(document).count("Looks a word up") == 1

@@ -93,6 +93,9 @@ def test_a_context_made_anew_keeps_what_was_there_before_the_request_was_read() 
         "echo": {"a": 1},
         "input_estimate": 5,
         "count_input": lambda: 5,
+        "compat": True,
+        "written_tools": [Tool("a")],
+        "json_wanted": True,
         "notes": ["n"],
     }
     assert {field.name for field in fields(Context)} == given.keys() | read.keys()
