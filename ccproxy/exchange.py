@@ -372,6 +372,8 @@ class Exchange:
     def _commit(self, data: bytes, now: float) -> list[Action]:
         self.state = "committed"
         self._body = b""
+        if self._prepared is not None:
+            self._prepared.body = b""  # nothing is sent again; an agent's turn has hundreds of kilobytes, a stream minutes
         self.record.answered = self._spoke = now
         self.record.status = 200
         headers = [

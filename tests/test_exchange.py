@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -820,3 +821,24 @@ def test_after_the_commit_nothing_is_repaired() -> None:
     play.head(400, JSON, now=10.0)
     play.pump(NO_TEMPERATURE)
     assert play.eof(11.0) == ["Write", "End", "Release", "Finished"]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What a stream holds
+
+
+@pytest.mark.parametrize(("client", "upstream"), [("claude", "openai"), ("openai", "openai")])
+def test_a_request_is_not_held_once_its_answer_streams(client: str, upstream: str) -> None:
+    play = Playbook(client, upstream)
+    said = {"model": "alias", "stream": True, "max_tokens": 9}
+    tracemalloc.start()
+    try:
+        play.body({**said, "messages": [{"role": "user", "content": "x" * 1_000_000}]})
+        play.actions.clear()
+        play.head()
+        held = tracemalloc.get_traced_memory()[0]
+        assert any(play.bytes(event + b"\n\n") == ["Commit"] for event in STREAMS[upstream](TEXT).split(b"\n\n")[:3])
+        play.actions.clear()
+        assert held - tracemalloc.get_traced_memory()[0] > 900_000
+    finally:
+        tracemalloc.stop()
