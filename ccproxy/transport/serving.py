@@ -318,7 +318,7 @@ class ClientConnection:
             self._refuse(error)
             return
         if head is not None:
-            self._held = self._reader.rest
+            self._held, self._reader.rest = self._reader.rest, b""
             self._judge(head)
         elif not begun:
             self._enter(self._read_head, self._limits.head_seconds, self._head_late)

@@ -365,7 +365,8 @@ class Errand:
             self._decoder = ContentDecoder(coding, DECODED_PIECE, answer=True)
             headers = [(name, value) for name, value in headers if name not in _OF_THE_CODED_BODY]
         self._asker.head(head.status, headers)
-        return self._body, self._reader.rest
+        rest, self._reader.rest = self._reader.rest, b""
+        return self._body, rest
 
     def _read_body(self, body: BodyReader, data: bytes) -> None:
         """The path of a chunk: everything that came in one read goes up as one piece."""

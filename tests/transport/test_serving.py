@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -45,6 +46,19 @@ def test_a_request_at_any_cut() -> None:
         assert wire.writes == [REPLIED]
         assert world.app.records == ["record"]
         assert repr(connection) == "<ClientConnection read_head held=0 >"
+
+
+def test_what_came_with_the_head_is_not_held_while_the_answer_streams() -> None:
+    life = streaming()
+    world = world_with(life, max_body=2_000_000)
+    tracemalloc.start()
+    try:
+        connection, _ = world.client(post("/x", b"x" * 1_000_000))
+        assert repr(connection).startswith("<ClientConnection busy held=0")
+        life.calls.clear()
+        assert tracemalloc.get_traced_memory()[0] < 500_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_pipelined_requests_at_any_cut() -> None:

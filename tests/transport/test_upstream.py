@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import gzip
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -114,6 +115,17 @@ def test_an_answer_is_told_the_same_at_any_cut() -> None:
         assert told.body == b"hello world"
         assert told.reads == len(pieces)
         assert world.upstreams.idle == 1
+
+
+def test_what_came_with_the_head_is_not_held() -> None:
+    _, told, peer, _ = asked(World())
+    tracemalloc.start()
+    try:
+        peer.received(CHUNKED + chunks(b"x" * 1_000_000, end=False))
+        told.calls.clear()
+        assert tracemalloc.get_traced_memory()[0] < 500_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_one_read_is_told_as_one_piece() -> None:
