@@ -1,7 +1,7 @@
 """Suite `start`: what an import costs, how long a start takes, and what the process holds.
 
-    import    CPU for importing the library, beside orjson and attrs, which it cannot do without; and all that `ccproxy
-              serve` needs
+    import    CPU for importing the library, beside orjson and attrs; what the first use of a converter adds to that, with
+              the two protocols of a conversion still to come; all five; and all that `ccproxy serve` needs
     start     from starting the process to the end of the first answer, converted from Claude to OpenAI, and the CPU for
               it; the bare interpreter beside it
     memory    resident: after the first answer, after many requests, and what each open stream adds
@@ -30,7 +30,9 @@ from ccproxy.measure.ways import Stage, Way, configuration, stage
 
 IMPORTS = {
     FLOOR: "orjson, attrs",
-    "library": "ccproxy.convert",
+    "library": "ccproxy",
+    "converters": "ccproxy.convert",
+    "all protocols": "ccproxy.convert, ccproxy.protocols as p; list(p.PROTOCOLS.values())",
     "server": "ccproxy.cli.serve, ccproxy.app, ccproxy.transport.on_asyncio",
 }
 _IMPORT = "import time; began = time.process_time(); import {}; print(time.process_time() - began)"

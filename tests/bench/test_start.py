@@ -11,7 +11,7 @@ from ccproxy.measure.suite import Progress, Setting
 
 def test_imports_are_measured_beside_their_floor() -> None:
     measures = list(start.run(Setting(rounds=1, only={"what": ["import"]}), Progress(out=io.StringIO())))
-    assert [m.labels["way"] for m in measures] == ["floor", "library", "server"]
+    assert [m.labels["way"] for m in measures] == ["floor", "library", "converters", "all protocols", "server"]
 
 
 def test_a_start_and_what_the_process_holds(monkeypatch: pytest.MonkeyPatch) -> None:
