@@ -67,17 +67,20 @@ def convert_request(
     model: str = "",
     stream: bool | None = None,
     query: Mapping[str, str] | None = None,
+    compat: bool = False,
 ) -> Converted:
     """A request of the protocol `source` as one of the protocol `target`.
 
     body: the client's JSON document. model: the upstream's model; the client's own name when empty. stream: what the
     client's path said about streaming where the protocol says it there (Gemini's action); None where the body says it.
-    query: the request's query string, decoded. Raises RequestError, with `Unsupported` for what the target cannot express.
+    query: the request's query string, decoded. compat: the model has no tool calls of its own, so that
+    tools go as text. Raises RequestError, with `Unsupported` for what the target cannot express.
     """
     client, upstream = protocol_named(source), protocol_named(target)
     raw = body if isinstance(body, bytes) else _json(body)
     document = document_of(raw)
     context = new_context(client=source, upstream=target)
+    context.compat = compat
     named = document.get("model")
     call = Call(model="" if isinstance(named, str) and named else model, stream=stream, query=query or {})
     context.model = model_of(document, call)

@@ -353,3 +353,16 @@ def test_a_model_named_twice_goes_up_under_one_name() -> None:
     assert json.loads(sent)["model"] == "up-1"
     assert b"theirs" not in sent
     assert b"alias" not in sent
+
+
+def test_a_count_of_what_goes_as_text() -> None:
+    tool = {"name": "t", "description": "d" * 400, "input_schema": {"type": "object"}}
+    document = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "tools": [tool]}
+    counts = []
+    for compat in (False, True):
+        context = Context(client="claude", upstream="openai", compat=compat)
+        sides = PROTOCOLS["claude"], PROTOCOLS["openai"]
+        answered = answered_here(document, *sides, context, Call(), "count")
+        assert answered is not None
+        counts.append(json.loads(answered.body)["input_tokens"])
+    assert 200 < counts[1] - counts[0] < 500

@@ -230,3 +230,33 @@ def test_what_the_readme_shows() -> None:
     assert b"".join([*sent, stream.close()]).endswith(b'data: {"type":"message_stop"}\n\n')
     answer = ccproxy.convert_response(json.dumps(ANSWERS["openai"](SCENARIOS["text"])).encode(), result.context)
     assert json.loads(answer)["type"] == "message"
+
+
+@pytest.mark.parametrize("target", ["openai", "claude"])
+def test_tools_as_text(target: str) -> None:
+    """Nothing is relayed, not even to an upstream of the client's protocol."""
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    tool = {"type": "function", "function": {"name": "get_weather", "parameters": schema}}
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "tools": [tool], "tool_choice": "required"}
+    converted = convert_request(body, source="openai", target=target, compat=True)
+    document = json.loads(converted.body)
+    assert "tools" not in document
+    assert "tool_choice" not in document
+    assert '<tool name="get_weather">' in json.dumps(document).replace('\\"', '"')
+    said = '<tool_call name="get_weather">\n<parameter name="city">Paris</parameter>\n</tool_call>'
+    answers: dict[str, Any] = {
+        "openai": {"choices": [{"message": {"role": "assistant", "content": said}, "finish_reason": "stop"}]},
+        "claude": {
+            "type": "message",
+            "role": "assistant",
+            "content": [{"type": "text", "text": said}],
+            "stop_reason": "end_turn",
+        },
+    }
+    answer = json.loads(convert_response(json.dumps(answers[target]).encode(), converted.context))
+    [choice] = answer["choices"]
+    [call] = choice["message"]["tool_calls"]
+    assert (call["function"], choice["finish_reason"]) == (
+        {"name": "get_weather", "arguments": '{"city":"Paris"}'},
+        "tool_calls",
+    )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from attrs import frozen
 
@@ -25,8 +26,31 @@ _NAMES = ("name", "tool_name", "tool", "function_name", "function", "action")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "params", "tool_input", "action_input", "kwargs")
 _BESIDE = frozenset({"id", "type", "call_id", "tool_call_id"})
 _AROUND = ("tool_calls", "tool_call", "function_call", "function", "calls")
-FIRST_KEYS = frozenset({*_NAMES, *_ARGUMENTS, *_BESIDE, *_AROUND})
-"""Keys that a call's document can begin with; one with another is let go at once."""
+_FIRST = re.compile(r"[\[\s]*\{\s*[\"'](\w*)[\"']")
+_FIRST_BEGINS = re.compile(r"[\[\s]*(?:\{\s*(?:[\"']\w{0,40})?)?\Z")
+_SAID = re.compile(r"\s*:\s*(?:[\"']([^\"'\n]{0,128})[\"']|[{\[])")
+_SAID_BEGINS = re.compile(r"\s*(?::\s*(?:[\"'][^\"'\n]{0,128})?)?\Z")
+_KINDS = ("function", "tool_use", "tool_call")
+_OPAQUE = ("arguments", "parameters")
+
+
+def may_begin(text: str, at: int, tools: Toolbox) -> bool | Literal["more"]:
+    """Whether the document at `at` may be a call by its first member; "more" while that is not there. What begins otherwise
+    is text, and need not wait for its end."""
+    first = _FIRST.match(text, at)
+    if first is None:
+        return "more" if _FIRST_BEGINS.match(text, at) else False
+    key = first[1]
+    if key in tools.names or key in _OPAQUE:
+        return True
+    if key not in (*_NAMES, *_AROUND, "type"):
+        return False
+    said = _SAID.match(text, first.end())
+    if said is None:
+        return "more" if _SAID_BEGINS.match(text, first.end()) else False
+    if said[1] is None:
+        return key in _AROUND
+    return said[1] in _KINDS if key == "type" else key in _NAMES and tools.find(said[1]) is not None
 
 
 @frozen

@@ -102,7 +102,9 @@ class Gathering:
 
     def _unreadable(self) -> Meant | None:
         """A call that names its tool and cannot be read. A document that stands alone is then just a document."""
-        tool = self.named() if self.form in ("tagged", "tokens") else None
+        if self.form not in ("tagged", "tokens"):
+            return None
+        tool = self.opening.tool or named_in(self._inner(), self.tools)
         return None if tool is None else Meant(broken=tool, rest=self.end if self.end >= 0 else len(self.text))
 
     def _tagged(self) -> Meant | None:
@@ -135,13 +137,13 @@ class Gathering:
         return Meant(((tool, {main.name: typed(said, main)}),), rest=self.end)
 
     def _tokens(self) -> Meant | None:
-        found = tokened(self.text, self.tools)
-        return Meant(tuple(found.calls), rest=found.rest) if found else None
+        found = tokened(self._inner(), self.tools)
+        return Meant(tuple(found.calls), rest=self._past(found.rest)) if found else None
 
     def _fenced(self) -> Meant | None:
         if self.end < 0:
             return None
-        found = found_in(self.text, self.opening.at, self.tools, exact=True)
+        found = found_in(self._inner(), self.opening.at, self.tools, exact=True)
         if found is None or self.text[found.rest : self.stop].strip():
             return None
         return Meant(tuple(found.calls), rest=self.end)

@@ -23,7 +23,7 @@ from typing import Literal
 
 from ccproxy.errors import CcproxyError
 from ccproxy.model import JSON, Finish, Media, Tool
-from ccproxy.policy.compat.documents import FIRST_KEYS
+from ccproxy.policy.compat.documents import may_begin
 from ccproxy.policy.compat.elements import Elements
 from ccproxy.policy.compat.gathering import Form, Gathering, Meant
 from ccproxy.policy.compat.opening import Begun, Documents, Opened, closes, opened
@@ -44,8 +44,6 @@ _NEVER = re.compile(r"(?!)")
 _THINK, _THINKING = re.compile(r"<think(?:ing)?>"), re.compile(r"</think(?:ing)?>")
 _FENCE = re.compile(r"(`{3,})[\w+-]*[ \t]*\r?\n?\s*")
 _TAG_NAME = re.compile(r"<([\w:.|｜▁-]*)")
-_DOCUMENT = re.compile(r"[\[\s]*\{\s*[\"'](\w*)[\"']")
-_DOCUMENT_BEGINS = re.compile(r"[\[\s]*(?:\{\s*(?:[\"']\w{0,40})?)?\Z")
 _RESULTS = frozenset({"toolresult", "toolresults", "toolresponse", "functionresults", "functionresult", "observation"})
 _TOKENS = (
     "[TOOL_CALLS]",
@@ -252,7 +250,7 @@ class Calls(Stage):
         if sign is None:
             return False
         ticks = len(self._buffer) - len(self._buffer.lstrip("`"))
-        if ticks == len(self._buffer) < 3 and not final:
+        if ticks == len(self._buffer) and not final:
             return False
         self._say(ticks)
         if ticks >= 3:
@@ -346,7 +344,7 @@ class Calls(Stage):
 
     def _at_tick(self, final: bool) -> bool:
         ticks = len(self._buffer) - len(self._buffer.lstrip("`"))
-        if ticks == len(self._buffer) < 3 and not final:
+        if ticks == len(self._buffer) and not final:
             return False
         if ticks >= 3:
             return self._at_fence(final)
@@ -391,8 +389,11 @@ class Calls(Stage):
             self._openers = (*OPENERS, *map(plain, self._tools.names))
         match = _TAG_NAME.match(self._buffer, at)
         assert match is not None
-        name = plain(re.sub(r"[|｜▁]+", ":", match[1]).rpartition(":")[2])
+        space, _, local = re.sub(r"[|｜▁]+", ":", match[1]).rpartition(":")
+        name = plain(local)
         unfinished = match.end() == len(self._buffer) and not final
+        if space.strip(":") and plain(space) not in _SPACES:
+            return False
         if unfinished and (not name or any(space.startswith(name) for space in _SPACES)):
             return "more"
         if not name or not any(opener.startswith(name) for opener in self._openers):
@@ -402,10 +403,8 @@ class Calls(Stage):
         return meaning(match[1]) in OPENERS or self._tools.find(match[1]) is not None
 
     def _may_be_document(self, at: int, final: bool) -> bool | Literal["more"]:
-        match = _DOCUMENT.match(self._buffer, at)
-        if match is not None:
-            return match[1] in FIRST_KEYS or match[1] in self._tools.names
-        return "more" if not final and _DOCUMENT_BEGINS.match(self._buffer, at) else False
+        may = may_begin(self._buffer, at, self._tools)
+        return False if may == "more" and final else may
 
     # Calls
 

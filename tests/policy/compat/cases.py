@@ -292,6 +292,12 @@ GOOD: list[tuple[str, str, list[Said]]] = [
 ]
 
 MENDED: list[tuple[str, str, list[Said]]] = [
+    (
+        "json-of-no-tool-before-a-call",
+        f'<tool_call>{{"name": "send_mail"}}</tool_call>{HERMES}',
+        ['<tool_call>{"name": "send_mail"}</tool_call>', PARIS],
+    ),
+    ("ticks-before-a-call", f"`````\nx\n`````{OURS}", ["`````\nx\n`````", PARIS]),
     ("no-closing-tag-at-the-end", OURS.removesuffix("\n</tool_call>"), [PARIS]),
     ("no-closing-tags-at-all", OURS.removesuffix("</parameter>\n</tool_call>"), [PARIS]),
     ("a-closing-tag-that-was-cut", OURS.removesuffix("all>"), [PARIS]),
@@ -503,6 +509,7 @@ NO_CALLS: list[tuple[str, str]] = [
     ("a-list-of-numbers", "[1, 2, 3]"),
     ("a-link", "[TOOLS](https://example.com) and [TOOL"),
     ("html", "<div class='call'><function>x</function></div>"),
+    ("another-namespace", '<mix:tool_call>\n{"name": "send_mail"}\n</mix:tool_call> <x:invoke name="Bash">'),
     ("generics", "List<Read> reads a Map<String, List<Bash>>; Read<T> too."),
     ("a-component", "Use <Read /> or <Bash> in JSX."),
     ("a-component-with-children", "<Read>\n  <p>text</p>\n</Read>"),

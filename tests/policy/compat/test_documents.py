@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ccproxy.codec.jsontext import JSONError
-from ccproxy.policy.compat.documents import arguments_of, calls_of, found_in, named_in, tokened
+from ccproxy.policy.compat.documents import arguments_of, calls_of, found_in, may_begin, named_in, tokened
 from ccproxy.policy.compat.toolbox import Toolbox, declared
 from tests.policy.compat.cases import BASH, PATCH, TOOLS, WRITE
 
@@ -68,6 +68,32 @@ def test_the_tool_that_a_broken_document_names() -> None:
     assert tool is not None
     assert tool.name == "Bash"
     assert named_in('{"name": "x"', BOX) is None
+
+
+FIRST = [
+    ('{"name": "Bash", ', True),
+    ('[{"tool": "bash"', True),
+    ('{"Bash": ', True),
+    ('{"arguments"', True),
+    ('{"type": "function"', True),
+    ('{"function": {', True),
+    ('{"tool_calls": [', True),
+    ('{"name": "John"', False),
+    ('{"name": 5', False),
+    ('{"type": "object"', False),
+    ('{"id": 5', False),
+    ('{"name": {', False),
+    ("{1", False),
+    ("[1", False),
+]
+
+
+@pytest.mark.parametrize(("text", "may"), FIRST)
+def test_a_first_member_decides(text: str, may: bool) -> None:
+    assert may_begin(text, 0, BOX) is may
+    early = [end for end in range(1, len(text)) if may_begin(text[:end], 0, BOX) is not may]
+    assert all(may_begin(text[:end], 0, BOX) == "more" for end in early)
+    assert early == list(range(1, len(early) + 1))
 
 
 def test_tokens() -> None:

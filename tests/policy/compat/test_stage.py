@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ccproxy.errors import Broken
@@ -136,6 +136,39 @@ def test_a_call_that_is_written_as_asked_is_read_as_it_was(arguments: dict[str, 
     assert said(heard([text[i : i + size] for i in range(0, len(text), size)])) == [("get_weather", arguments)]
 
 
+DAMAGE = [
+    *PIECES,
+    '<tool_call name="Bash">',
+    '<parameter name="command">',
+    "<Read>",
+    "<name>Bash</name>",
+    '"',
+    "'",
+    "=",
+    ">",
+    "/>",
+]
+DAMAGE += ["<![CDATA[", "]]>", "&lt;", "\r\n", "\\", "</", "}", "[", "<arg_key>", '{"name": "Bash", "arguments": {']
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """A text of the table with something cut out of it and something put in."""
+    text = draw(st.sampled_from([text for _, text in ALL]))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(text)))
+        text = text[:at] + draw(st.sampled_from(["", *DAMAGE])) + text[at + draw(st.integers(0, 12)) :]
+    return text
+
+
+@settings(max_examples=300)
+@given(damaged(), st.integers(1, 9), st.sampled_from(["stop", "length"]))
+def test_no_cut_shows_in_what_damaged_texts_become(text: str, size: int, reason: str) -> None:
+    whole = heard([text] if text else [], reason=reason)
+    assert_legal(whole)
+    assert heard([text[i : i + size] for i in range(0, len(text), size)], reason=reason).calls == whole.calls
+
+
 @given(st.sampled_from(CALLS), st.data())
 def test_a_call_that_breaks_off_never_makes_a_stream_illegal(case: tuple[str, str, Any], data: st.DataObject) -> None:
     text = case[1][: data.draw(st.integers(0, len(case[1])))]
@@ -177,6 +210,17 @@ def test_plain_text_is_not_held() -> None:
     for piece in ("I", " look", "\n", "\n", "a < b", " and", " <b", ">"):
         stage.text(piece)
     assert recorder.pieces == ["I", " look", "\n", "\n", "a < b", " and", " ", "<b>"]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"name": "John", ', '{"id": 5, ', '[{"type": "object", ', '{"function": 1', "[1, ", '{"a":', "{}"]
+)
+def test_json_that_is_no_call_is_let_go_by_its_first_member(text: str) -> None:
+    recorder = Pieces()
+    stage = Calls(recorder, TOOLS, "0")
+    for piece in text:
+        stage.text(piece)
+    assert "".join(recorder.pieces) == text
 
 
 def test_a_texts_pieces_leave_as_they_come() -> None:
