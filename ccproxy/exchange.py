@@ -184,6 +184,8 @@ class Exchange:
         waited = now - self._heard
         if not self._status and waited > patience.first_byte:
             return self._failed(TimedOut(f"the upstream sent no answer within {patience.first_byte:g} s"), now)
+        if self._refused and waited > min(patience.hold, patience.idle):
+            return self.upstream_failed(TimedOut("the upstream's refusal did not end"), now)
         if self._status and waited > patience.idle:
             return self.upstream_failed(TimedOut(f"the upstream sent nothing for {patience.idle:g} s"), now)
         return self._sign_of_life(now)

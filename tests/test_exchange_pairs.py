@@ -350,6 +350,18 @@ def test_an_answer_that_stops_in_its_midst_before_the_commit_is_followed_by_the_
     play.serve()
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_refusal_that_does_not_end_is_not_waited_for(stream: bool) -> None:
+    play = PairsPlaybook("claude", "openai", "gemini", stream=stream, hold=10.0)
+    play.body()
+    play.head(503, JSON)
+    play.bytes(b'{"error":')
+    assert play.take(play.exchange.tick(9.0)) == []
+    assert play.take(play.exchange.tick(20.0)) == ["Abort", "Dial"]
+    play.serve()
+    assert play.record.attempts[0].status == 503
+
+
 def test_an_error_behind_the_first_event_is_the_clients() -> None:
     play = PairsPlaybook("openai", "openai", "openai")
     play.body()
