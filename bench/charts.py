@@ -17,15 +17,17 @@ LABEL = 210
 """Where the labels on the left end."""
 
 OURS = "ccproxy"
+BACKGROUND = ("floor", "direct")
 
 
 def tone(name: str, names: Sequence[str]) -> str:
-    """The class that colours a series: ours stands out, the floor and direct calls stand back, others have their own."""
+    """The class that colours a series: ours stand out, the floor and direct calls stand back, others have their own."""
     if name.startswith(OURS):
-        return "ours"
-    if name in ("floor", "direct"):
+        ours = [other for other in names if other.startswith(OURS)]
+        return f"ours{min(ours.index(name), 2)}" if name in ours else "ours0"
+    if name.startswith(BACKGROUND):
         return "base"
-    others = [other for other in names if not other.startswith(OURS) and other not in ("floor", "direct")]
+    others = [other for other in names if not other.startswith((OURS, *BACKGROUND))]
     return f"s{others.index(name) % 6}" if name in others else "s0"
 
 
@@ -115,8 +117,8 @@ def bars(rows: Sequence[Row], title: str) -> str:
     parts = []
     for number, row in enumerate(rows):
         y = 8 + number * step
-        low, high = (LABEL + (right - LABEL) * value / top for value in row.measure.quartiles)
-        end = LABEL + (right - LABEL) * row.measure.median / top
+        low, high = (LABEL + (right - LABEL) * max(0.0, value) / top for value in row.measure.quartiles)
+        end = LABEL + (right - LABEL) * max(0.0, row.measure.median) / top
         parts += [text(LABEL - 8, y + 13, row.label, "end"), rect(LABEL, y + 2, end - LABEL, 14, row.tone)]
         if high - low > 2:
             parts.append(line(low, y + 9, high, y + 9, "whisker"))
@@ -174,20 +176,17 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x_tit
     for tick in sorted({x for x, _ in points}):
         parts.append(text(across(tick), bottom + 18, _tick(tick), "middle"))
     parts += [text((left + right) / 2, bottom + 36, x_title, "middle"), text(4, 11, y_title)]
-    ends: list[float] = []
-    for name, one in sorted(series.items(), key=lambda entry: -up(max(1e-12, entry[1][-1][1])) if entry[1] else 0):
-        drawn = [(across(x), up(y)) for x, y in one if x > 0 and y > 0]
-        if not drawn:
-            continue
+    drawn = {name: [(across(x), up(y)) for x, y in one if x > 0 and y > 0] for name, one in series.items()}
+    free = float(top)  # above it, names stand already
+    for name, places in sorted(((name, places) for name, places in drawn.items() if places), key=lambda one: one[1][-1][1]):
         kind = tone(name, list(series))
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in drawn)
-        parts += [f'<polyline points="{path}" class="curve {kind}"/>']
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="{kind}"/>' for x, y in drawn]
-        place = drawn[-1][1] + 4
-        while any(abs(place - other) < 14 for other in ends):
-            place -= 14
-        ends.append(place)
-        parts.append(text(drawn[-1][0] + 8, place, name, kind="name"))
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(f'<polyline points="{path}" class="curve {kind}"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="{kind}"/>' for x, y in places]
+        height = max(places[-1][1] + 4, free)
+        free = height + 14
+        end = places[-1][0]
+        parts += [rect(end + 9, height - 8, 8, 8, kind), text(end + 22, height, name, kind="name")]
     return svg(bottom + 46, parts, title)
 
 

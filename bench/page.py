@@ -196,10 +196,10 @@ def _way(measure: Measure) -> str:
 
 
 def _axis(measures: Sequence[Measure]) -> str:
-    """The label that takes more than two numbers, "" for none."""
+    """The label that takes several numbers, "" for none."""
     for name in dict.fromkeys(name for measure in measures for name in measure.labels):
         values = {measure.labels[name] for measure in measures if name in measure.labels}
-        if len(values) > 2 and all(value.replace(".", "", 1).isdigit() for value in values):
+        if len(values) > 1 and all(value.replace(".", "", 1).isdigit() for value in values):
             return name
     return ""
 
@@ -262,9 +262,9 @@ SECTIONS: dict[str, Section] = {
 """Suite -> its section, in the page's order."""
 
 STYLE = """
-:root{--ground:#fcfcfa;--ink:#1d2329;--quiet:#68727c;--rule:#e2e4e1;--ours:#0b6bcb;--over:#d9822b;--base:#a4adb5;
+:root{--ground:#fcfcfa;--ink:#1d2329;--quiet:#68727c;--rule:#e2e4e1;--ours:#0b6bcb;--ours1:#4d9be6;--ours2:#8fc1f0;--over:#d9822b;--base:#a4adb5;
 --s0:#7a5ea8;--s1:#2f8f7f;--s2:#b2504d;--s3:#8a7a2f;--s4:#c0559a;--s5:#4f7a3a}
-@media(prefers-color-scheme:dark){:root{--ground:#14181c;--ink:#e4e8eb;--quiet:#96a1ab;--rule:#2b3238;--ours:#58a6ff;
+@media(prefers-color-scheme:dark){:root{--ground:#14181c;--ink:#e4e8eb;--quiet:#96a1ab;--rule:#2b3238;--ours:#58a6ff;--ours1:#2f74c0;--ours2:#9cc9ff;
 --over:#e6a157;--base:#616c76;--s0:#b39ddb;--s1:#5cc4b1;--s2:#e0807d;--s3:#cdbb62;--s4:#e593c6;--s5:#8fc07a}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,"DejaVu Sans",sans-serif}
@@ -276,7 +276,8 @@ dt{color:var(--quiet)}dd{margin:0}code{font:12px/1.4 ui-monospace,"DejaVu Sans M
 nav a{color:var(--ours);margin-right:14px;text-decoration:none}nav a:hover{text-decoration:underline}
 svg{width:100%;height:auto;display:block}svg text{font:12px system-ui,"DejaVu Sans",sans-serif;fill:var(--quiet)}
 svg text.number,svg text.name{fill:var(--ink);font-variant-numeric:tabular-nums}
-.ours{fill:var(--ours);stroke:var(--ours)}.base{fill:var(--base);stroke:var(--base)}
+.ours0{fill:var(--ours);stroke:var(--ours)}.ours1{fill:var(--ours1);stroke:var(--ours1)}
+.ours2{fill:var(--ours2);stroke:var(--ours2)}.base{fill:var(--base);stroke:var(--base)}
 .s0{fill:var(--s0);stroke:var(--s0)}.s1{fill:var(--s1);stroke:var(--s1)}.s2{fill:var(--s2);stroke:var(--s2)}
 .s3{fill:var(--s3);stroke:var(--s3)}.s4{fill:var(--s4);stroke:var(--s4)}.s5{fill:var(--s5);stroke:var(--s5)}
 svg text{stroke:none}.curve{fill:none;stroke-width:2}.range{stroke-width:1.5}.grid{stroke:var(--rule)}

@@ -10,7 +10,7 @@ from ccproxy.measure.results import Measure
 
 
 def row(label: str, values: list[float]) -> Row:
-    return Row(label, "ours", Measure("s", {}, "ms", values))
+    return Row(label, "ours0", Measure("s", {}, "ms", values))
 
 
 def words(picture: str) -> list[str]:
@@ -68,6 +68,6 @@ def test_columns_of_one_scale_are_drawn_alike() -> None:
     assert "300 µs" in table
 
 
-def test_ours_stands_out_and_every_other_has_its_colour() -> None:
-    names = ["floor", "ccproxy, converted", "httpx", "relay"]
-    assert [tone(name, names) for name in names] == ["base", "ours", "s0", "s1"]
+def test_ours_stand_out_and_every_other_has_its_colour() -> None:
+    names = ["direct", "direct, kept", "ccproxy", "ccproxy, same protocol", "httpx", "relay"]
+    assert [tone(name, names) for name in names] == ["base", "base", "ours0", "ours1", "s0", "s1"]
