@@ -20,10 +20,9 @@ from ccproxy import media, notes, reasoning, tokens
 from ccproxy.codec import jsontext, splice
 from ccproxy.errors import CcproxyError, Malformed, RequestError, Unsupported
 from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Request, Target, ToolCall, ToolResult, Usage
-from ccproxy.policy import compat
 from ccproxy.policy.fitting import fitted
 from ccproxy.protocols.base import Call, Headers, Memory, Operation, Protocol
-from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Turner, whole_document
+from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Stages, Turner, whole_document
 from ccproxy.turns import exact_id
 
 CHAT = "chat"
@@ -125,7 +124,7 @@ def prepare(
         if chat and not own:
             notes.own_members(request.extras, context, client.chat.quiet)
         if in_words:
-            compat.apply(request, context)
+            _in_words(request, context)
         bent = chat and _bend(request, target, context)
         if bent or not told.relayed:
             told.relayed = False
@@ -151,12 +150,25 @@ def pump_for(
     """The answer's way. `streams`: the upstream's answer is a stream, whatever was asked for."""
     if operation != CHAT:
         return Turner(_TURNS[operation](client, upstream, context, relayed))
-    stages = compat.stages(context) if context.compat else ()
+    stages = _stages(context) if context.compat else ()
     if not streams:
         return (Carrier if relayed and not context.stream else Folder)(upstream.chat, client.chat, context, stages)
     if not context.stream:
         return Gatherer(upstream.chat, client.chat, context, stages)
     return Relay(upstream.chat, context) if relayed else Converter(upstream.chat, client.chat, context, stages)
+
+
+def _in_words(request: Request, context: Context) -> None:
+    """Compat mode is loaded where it is used: it takes longer than all else that a server loads for its first request."""
+    from ccproxy.policy import compat
+
+    compat.apply(request, context)
+
+
+def _stages(context: Context) -> Stages:
+    from ccproxy.policy import compat
+
+    return compat.stages(context)
 
 
 def _column(protocol: Protocol, operation: str) -> Operation[Any]:
@@ -257,7 +269,7 @@ def _counted(
         return None
     request = counting.read_request(document, context, call)
     if context.compat:
-        compat.apply(request, context)
+        _in_words(request, context)
     count = tokens.of_request(request)
     return Answered(jsontext.dumps(counting.write_answer(count, context)))
 

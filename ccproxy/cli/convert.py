@@ -44,13 +44,14 @@ def command() -> None:
 @click.option(
     "--stream/--no-stream", default=None, help="Where the path and not the body says it, as in Gemini's protocol."
 )
-def request(source: str, target: str, file: BinaryIO, model: str, stream: bool | None) -> None:
+@click.option("--compat", is_flag=True, help="Tools as text, for a model without tool calls.")
+def request(source: str, target: str, file: BinaryIO, model: str, stream: bool | None, compat: bool) -> None:
     """A client's request, as an upstream gets it."""
     from ccproxy.convert import convert_request
     from ccproxy.errors import CcproxyError
 
     try:
-        converted = convert_request(file.read(), source=source, target=target, model=model, stream=stream)
+        converted = convert_request(file.read(), source=source, target=target, model=model, stream=stream, compat=compat)
     except CcproxyError as error:
         raise SystemExit(_told(error)) from None
     click.echo(f"POST {converted.path}", err=True)

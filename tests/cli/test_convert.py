@@ -47,6 +47,14 @@ def test_a_request_with_its_path_and_model() -> None:
     assert result.stderr.startswith("POST /chat/completions\n")
 
 
+def test_a_request_with_its_tools_as_text() -> None:
+    tool = {"name": "look", "description": "Looks", "input_schema": {"type": "object"}}
+    result = convert("request", "--from", "claude", "--to", "openai", "--compat", data={**REQUEST, "tools": [tool]})
+    document = json.loads(result.stdout)
+    assert "tools" not in document
+    assert '<tool name="look">' in document["messages"][0]["content"]
+
+
 def test_a_request_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "request.json"
     file.write_text(json.dumps(REQUEST))
