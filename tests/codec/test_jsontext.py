@@ -17,6 +17,12 @@ def test_integers_of_any_length_are_kept() -> None:
 
 def test_a_text_is_read_as_its_bytes_are() -> None:
     assert loads_exact(f"[{BIG}]") == [BIG]
+
+
+@pytest.mark.parametrize("offset", range(8))
+@pytest.mark.parametrize("number", [2**64, -(2**64), 10**19, 2**64 + 1, 10**30 + 1])
+def test_a_long_integer_is_found_wherever_it_stands(number: int, offset: int) -> None:
+    assert loads_exact(b'{"%b":%d,"n":1}' % (b"x" * offset, number)) == {"x" * offset: number, "n": 1}
     assert loads('{"a":"ü"}') == {"a": "ü"}
 
 
