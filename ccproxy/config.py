@@ -68,7 +68,7 @@ RESERVED = frozenset({*_PATHS, *_PAGES})
 ABILITIES = ("tools", "vision", "audio", "documents", "thinking", "embedding")
 
 MOST_WARM = 64
-"""Warm connections of all providers: half of what the pool of idle ones takes, so that they do not push each other out."""
+"""Warm connections of all providers: a quarter of what the pool takes, so that they do not push each other out."""
 
 _HOP_BY_HOP = ("connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "upgrade")
 _FRAMING = frozenset({*_HOP_BY_HOP, "content-length", "expect", "transfer-encoding"})

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ccproxy.transport.pool import IDLE_SECONDS, Pool
+from ccproxy.transport.pool import IDLE_SECONDS, MAX_IDLE_PER_ENDPOINT, SURPLUS_SECONDS, Pool
 
 
 def test_the_most_recently_used_comes_first_and_only_once() -> None:
@@ -26,13 +26,30 @@ def test_a_connection_that_is_put_again_starts_anew() -> None:
     assert pool.take("a", 11.0) == "one"
 
 
-def test_a_full_endpoint_gives_up_its_oldest() -> None:
+def test_more_than_an_endpoint_needs_are_kept_for_seconds_only() -> None:
     pool: Pool[str] = Pool(max_idle_per_endpoint=2)
     pool.put("b", "oldest of all", 0.0)
-    pool.put("a", "one", 1.0)
-    pool.put("a", "two", 2.0)
-    assert pool.put("a", "three", 3.0) == ["one"]
-    assert (pool.count("a"), pool.count("b")) == (2, 1)
+    for number in range(4):
+        assert pool.put("a", f"number {number}", float(number)) == []
+    assert pool.expire(SURPLUS_SECONDS - 0.1) == []
+    assert pool.expire(SURPLUS_SECONDS) == ["number 0"]
+    assert pool.expire(SURPLUS_SECONDS + 100)[:1] == ["oldest of all"]
+
+
+def test_a_wave_finds_all_the_connections_of_the_wave_before() -> None:
+    pool: Pool[str] = Pool()
+    assert [pool.put("a", str(number), 1.0) for number in range(100)] == [[]] * 100
+    assert pool.expire(1.25) == []
+    assert None not in [pool.take("a", 1.3) for _ in range(100)]
+    assert pool.take("a", 1.3) is None
+
+
+def test_what_a_burst_left_is_closed_but_for_a_few() -> None:
+    pool: Pool[str] = Pool()
+    for number in range(100):
+        pool.put("a", str(number), 1.0)
+    assert pool.expire(1.0 + SURPLUS_SECONDS) == [str(number) for number in range(100 - MAX_IDLE_PER_ENDPOINT)]
+    assert len(pool) == MAX_IDLE_PER_ENDPOINT
 
 
 def test_a_full_pool_gives_up_the_oldest_of_any_endpoint() -> None:
@@ -46,7 +63,6 @@ def test_a_full_pool_gives_up_the_oldest_of_any_endpoint() -> None:
 
 def test_a_pool_of_none_hands_back_what_it_is_given() -> None:
     assert Pool[str](max_idle=0).put("a", "one", 0.0) == ["one"]
-    assert Pool[str](max_idle_per_endpoint=0).put("a", "one", 0.0) == ["one"]
 
 
 def test_expired_ones_are_not_taken_but_handed_out_to_be_closed() -> None:
