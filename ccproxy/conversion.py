@@ -21,7 +21,7 @@ from ccproxy.codec import jsontext, splice
 from ccproxy.errors import CcproxyError, Malformed, RequestError, Unsupported
 from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Request, Target, ToolCall, ToolResult, Usage
 from ccproxy.policy.fitting import fitted
-from ccproxy.protocols.base import Call, Headers, Memory, Operation, Protocol
+from ccproxy.protocols.base import Call, Chat, Headers, Memory, Operation, Protocol
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Stages, Turner, whole_document
 from ccproxy.turns import exact_id
 
@@ -128,9 +128,10 @@ def prepare(
         bent = chat and _bend(request, target, context)
         if bent or not told.relayed:
             told.relayed = False
-            told.body = _written(request, theirs, target, context, stream, own=own, chat=chat)
+            told.body = _written(request, theirs, target, context, stream, own=own)
             return told
-    told.body = _relayed(body, document, target, context if chat else None)
+    relay = partial(_relayed, context=context, chat=theirs) if isinstance(theirs, Chat) else _renamed
+    told.body = relay(body, document, target)
     return told
 
 
@@ -178,9 +179,7 @@ def _column(protocol: Protocol, operation: str) -> Operation[Any]:
     return column
 
 
-def _written(
-    request: Any, theirs: Operation[Any], target: Target, context: Context, stream: bool, *, own: bool, chat: bool
-) -> bytes:
+def _written(request: Any, theirs: Operation[Any], target: Target, context: Context, stream: bool, *, own: bool) -> bytes:
     """The request as the upstream's document."""
     request.model = target.model
     if isinstance(request, EmbeddingRequest):
@@ -188,7 +187,8 @@ def _written(
     else:
         request.stream = stream
     written = theirs.write_request(request, target, context)
-    if chat:
+    if isinstance(theirs, Chat):
+        written = theirs.refit(written, target, context.note) if own else written
         thinks = reasoning.is_asked(request.reasoning)
         written = fitted(written, target.traits, context.note, own=own, thinks=thinks)
     return jsontext.dumps(written)
@@ -227,9 +227,9 @@ def _strange_ids(request: Request, length: int) -> bool:
     return bool(strange)
 
 
-def _relayed(body: bytes, document: dict[str, JSON], target: Target, context: Context | None) -> bytes:
-    """The bytes as they came, but for the model's name, and for what the target would refuse (chats have a context)."""
-    fit = document if context is None else fitted(document, target.traits, context.note, own=True)
+def _relayed(body: bytes, document: dict[str, JSON], target: Target, context: Context, chat: Chat) -> bytes:
+    """The bytes as they came, but for the model's name, and for what the target would refuse."""
+    fit = fitted(chat.refit(document, target, context.note), target.traits, context.note, own=True)
     if fit is document:
         return _renamed(body, document, target)
     return jsontext.dumps({**fit, "model": target.model} if "model" in fit else fit)

@@ -26,9 +26,11 @@ TAKES = ("cache_control", "custom_tools", "media_results", "min_p", "repeat_pena
 """What a vendor may take beyond its protocol: cache marks on parts and tools, tools of free text, media within the results
 of calls, more of `Sampling`."""
 
-LACKS = ("json_schema", "prefill", "sampling", "thinking", "thinking_off", "unsigned_calls")
-"""What a model may not take of its protocol: schemas as JSON Schema, a last turn of its own to go on with, temperature and
-its kin, being asked to think, or not to, calls of earlier turns without their signature."""
+_FORMS = ("adaptive", "budgets", "levels", "thinking", "thinking_off")
+LACKS = (*_FORMS, "json_schema", "prefill", "sampling", "unsigned_calls")
+"""What a model may not take of its protocol: being asked to think as it sees fit, for so many tokens, so hard, at all, or
+not to; schemas as JSON Schema, a last turn of its own to go on with, temperature and its kin, calls of earlier turns
+without their signature."""
 
 NEWEST = (99, 0)
 _VERSION = re.compile(r"(?<![\d.])(\d{1,2})(?:[.-](\d{1,2}))?(?!\d)")

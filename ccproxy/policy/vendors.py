@@ -129,6 +129,13 @@ _CLAUDE = (
     ),
     Quirk(
         model=("*claude-*",),
+        before=(4, 6),
+        path=_MESSAGES,
+        lacks=frozenset({"adaptive"}),
+        source="Anthropic, Adaptive thinking, Supported models; askalf/dario#273 (each model asked)",
+    ),
+    Quirk(
+        model=("*claude-*",),
         since=(4, 6),
         path=_MESSAGES,
         efforts=("low", "medium", "high", "max"),
@@ -139,8 +146,9 @@ _CLAUDE = (
         model=("*claude-*",),
         since=(4, 7),
         path=_MESSAGES,
-        lacks=frozenset({"sampling"}),
-        source="Anthropic, Migration guide, 4.7: temperature, top_p and top_k other than their defaults are refused",
+        lacks=frozenset({"budgets", "sampling"}),
+        source="Anthropic, Migration guide, 4.7: temperature, top_p and top_k other than their defaults are refused, and "
+        "so is thinking of the type enabled (handochan/aelix-ai#258: each model asked)",
     ),
     Quirk(
         model=("*claude-*",),
@@ -160,6 +168,14 @@ _GEMINI = (
         lacks=frozenset({"json_schema", "thinking"}),
         source="Gemini API, Structured output, JSON Schema support; envoyproxy/ai-gateway#1403 and #1512 (older ones "
         "refuse responseJsonSchema and parametersJsonSchema); Gemini thinking: from 2.5 on",
+    ),
+    Quirk(
+        model=("*gemini-*",),
+        since=(2, 5),
+        before=(3, 0),
+        path=_GENERATE,
+        lacks=frozenset({"levels"}),
+        source="Gemini API, Gemini thinking, Thinking levels: with 2.5 thinkingBudget is used, a level is an error",
     ),
     Quirk(
         model=("*gemini-*flash*",),

@@ -290,6 +290,10 @@ def _never(document: dict[str, JSON], context: Context) -> dict[str, JSON] | Non
     return None
 
 
+def _as_it_is(document: dict[str, JSON], target: Target, note: Callable[[str], None]) -> dict[str, JSON]:
+    return document
+
+
 @frozen(kw_only=True)
 class Chat(Operation[Request]):
     """The chat operation of one protocol, as a server (read_request, write_answer, encoder) and as a client of an upstream
@@ -298,6 +302,8 @@ class Chat(Operation[Request]):
     read_answer(document, context, sink): a whole answer as one legal sequence of Sink calls. Raises Malformed.
     write_answer(answer, context): the whole answer for the client.
     reader(): the codec that frames the upstream's stream (of the default shape).
+    refit(document, target, note): a request of this protocol's client whose thinking is asked for in a form that the target
+        lacks, in the other form; the given document where there is nothing to change. note: takes what was changed.
     quiet: members of a request beyond the model that no upstream of another protocol misses; of the others a note tells.
     renames: whether answers carry the model in so few places that same-protocol traffic is given the client's name.
     record_end: what ends a record of the stream, for a last one that came without.
@@ -312,6 +318,7 @@ class Chat(Operation[Request]):
     tap: Callable[[Context], Tap]
     reader: Callable[[], Reader]
     stream_type: Callable[[Context], str]
+    refit: Callable[[dict[str, JSON], Target, Callable[[str], None]], dict[str, JSON]] = _as_it_is
     quiet: frozenset[str] = frozenset()
     renames: bool = False
     record_end: bytes = b"\n\n"

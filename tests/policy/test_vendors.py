@@ -251,6 +251,86 @@ def test_what_would_be_refused_is_mended_and_the_answer_still_relayed(
     assert len(notes) == len(said) - len(up) - (where == "gpt-5")
 
 
+ENABLED = {"type": "enabled", "budget_tokens": 5000}
+EFFORT = {"output_config": {"effort": "low"}}
+LEVEL = {"includeThoughts": True, "thinkingLevel": "LOW"}
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "up"),
+    [
+        ("claude-sonnet-4-5", {"thinking": {"type": "adaptive"}}, {"thinking": {"type": "enabled", "budget_tokens": 8192}}),
+        ("claude-haiku-4-5", {"thinking": {"type": "adaptive"}} | EFFORT, {"thinking": {**ENABLED, "budget_tokens": 1024}}),
+        (
+            "claude-opus-4-8",
+            {"thinking": ENABLED},
+            {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}},
+        ),
+        ("claude-opus-5", {"thinking": ENABLED} | EFFORT, {"thinking": {"type": "adaptive"}} | EFFORT),
+    ],
+)
+def test_a_claude_client_that_asks_another_generation_to_think_is_understood(
+    model: str, said: dict[str, Any], up: dict[str, Any]
+) -> None:
+    """An alias leads a client, which goes by the name that it asked for, to a model that takes thinking in the other form
+    only. The rest of the request, and the answer, still pass as they are."""
+    asks = {"model": "alias", "max_tokens": 9000, "messages": [HI], "metadata": {"user_id": "u"}}
+    prepared, notes = sent("claude", "claude", model, asks | said)
+    assert json.loads(prepared.body) == {**asks, "model": model, **up}
+    assert prepared.relayed
+    assert len(notes) == 1
+
+
+def test_a_budget_that_the_answers_limit_leaves_no_room_for_is_none() -> None:
+    asks = {"model": "alias", "max_tokens": 1000, "messages": [HI], "thinking": {"type": "adaptive"}, **EFFORT}
+    prepared, notes = sent("claude", "claude", "claude-sonnet-4-5", asks)
+    assert json.loads(prepared.body).keys() == {"model", "max_tokens", "messages"}
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("claude-sonnet-4-5", {"thinking": ENABLED}),
+        ("claude-sonnet-4-5", {"thinking": {"type": "disabled"}}),
+        ("claude-sonnet-4-5", {"thinking": "odd"}),
+        ("claude-opus-4-6", {"thinking": ENABLED}),
+        ("claude-opus-4-6", {"thinking": {"type": "adaptive"}} | EFFORT),
+        ("claude-opus-4-8", {"thinking": {"type": "adaptive"}}),
+        ("kimi-k3", {"thinking": {"type": "adaptive"}} | EFFORT),
+    ],
+)
+def test_a_form_of_thinking_that_is_taken_passes_as_its_bytes(model: str, said: dict[str, Any]) -> None:
+    asks = {"model": model, "max_tokens": 9000, "messages": [HI], **said}
+    prepared, notes = sent("claude", "claude", model, asks)
+    assert (prepared.body, prepared.relayed, notes) == (json.dumps(asks).encode(), True, [])
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "up"),
+    [
+        ("gemini-2.5-flash", LEVEL, {"includeThoughts": True, "thinkingBudget": 1024}),
+        ("gemini-2.5-pro", {"thinking_level": "MINIMAL"}, {"thinkingBudget": 1024}),
+        ("gemini-2.5-flash-lite", {"thinkingLevel": "HIGH"}, {"thinkingBudget": 24576}),
+        ("gemini-2.5-flash", {"thinkingLevel": "NEW"}, {}),
+        ("gemini-2.5-flash", {"thinkingBudget": 5}, {"thinkingBudget": 5}),
+        ("gemini-3-pro", LEVEL, LEVEL),
+        ("gemini-3-pro", {"thinkingBudget": 5}, {"thinkingBudget": 5}),
+        ("gemini-2.0-flash", LEVEL, None),
+    ],
+)
+def test_a_gemini_client_that_asks_another_generation_to_think_is_understood(
+    model: str, said: dict[str, Any], up: dict[str, Any] | None
+) -> None:
+    contents = [{"role": "user", "parts": [{"text": "Hi"}]}]
+    asks: dict[str, Any] = {"contents": contents, "generationConfig": {"temperature": 0.5, "thinkingConfig": said}}
+    prepared, notes = sent("gemini", "gemini", model, asks)
+    config = json.loads(prepared.body)["generationConfig"]
+    assert config == {"temperature": 0.5} | ({"thinkingConfig": up} if up is not None else {})
+    assert prepared.relayed
+    assert len(notes) == (up != said)
+
+
 def history(id: str) -> list[Any]:
     call = {"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}}
     return [HI, {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "content": "1", "tool_call_id": id}]

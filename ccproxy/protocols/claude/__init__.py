@@ -7,6 +7,7 @@ tools did stands between them. Documentation: https://platform.claude.com/docs/e
     requests_in   a client's request -> model              requests_out, turns_out   model -> an upstream's request
     answers       whole answers, errors, model lists       blocks                    an answer's blocks -> Sink calls
     stream        the Decoder and the Tap                  encoder                   Sink calls -> the stream
+    thinking      from one of its two forms to the other
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ccproxy.protocols.claude.encoder import Encoder
 from ccproxy.protocols.claude.requests_in import NAME, peek, read_request
 from ccproxy.protocols.claude.requests_out import EMPTY_TEXTS, HEADERS, path, write_request
 from ccproxy.protocols.claude.stream import Decoder, Tap
+from ccproxy.protocols.claude.thinking import refit
 
 
 def _key_headers(key: str) -> Headers:
@@ -60,6 +62,7 @@ PROTOCOL = Protocol(
         peek=peek,
         path=path,
         unfit=EMPTY_TEXTS,
+        refit=refit,
         quiet=frozenset({"cache_control", "stream"}),
         renames=True,
     ),

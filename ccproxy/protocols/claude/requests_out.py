@@ -30,6 +30,7 @@ from ccproxy.model import (
 )
 from ccproxy.notes import undescribed
 from ccproxy.protocols.claude.requests_in import NAME
+from ccproxy.protocols.claude.thinking import LEAST_BUDGET, fitted_budget
 from ccproxy.protocols.claude.turns_out import Block, Writer
 from ccproxy.schema import Dialect, clean
 
@@ -39,9 +40,6 @@ HEADERS = (("anthropic-version", "2023-06-01"),)
 DEFAULT_MAX_TOKENS = 32_000
 """The API demands a limit. This is what the smallest of the models in service takes (Opus 4 and 4.1; "Models overview",
 "Max output"), what Claude Code asks for, and just above the largest thinking budget in `reasoning.BUDGETS`."""
-
-LEAST_BUDGET = 1_024
-"""Smaller thinking budgets are refused ("Extended thinking")."""
 
 NUDGE = "Continue."
 """A user turn where the API demands one and the client has none."""
@@ -270,7 +268,7 @@ def _thinking(
     if traits.demands_thoughts and _lacks_thought(written):
         context.note("thinking was left off: the turn that the tool results continue began without its thought")
         return None, None
-    return {"type": "enabled", "budget_tokens": _budget(budget, limit)} | display, None
+    return {"type": "enabled", "budget_tokens": fitted_budget(budget, limit)} | display, None
 
 
 def _lacks_thought(messages: list[Block]) -> bool:
@@ -283,12 +281,6 @@ def _lacks_thought(messages: list[Block]) -> bool:
         elif all(block["type"] != "tool_result" for block in message["content"]):
             break
     return first is not None and first["content"][0]["type"] not in _THOUGHTS
-
-
-def _budget(asked: int | None, limit: int) -> int:
-    """At least the API's least, and below the answer's limit, which it is part of; half of that where it would not be."""
-    budget = reasoning.BUDGETS["medium"] if asked is None or asked < 0 else max(asked, LEAST_BUDGET)
-    return budget if budget < limit else max(LEAST_BUDGET, limit // 2)
 
 
 def _allowed(request: Request) -> list[Tool | Opaque]:

@@ -13,6 +13,7 @@ from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
 from ccproxy.protocols.gemini.answers import read_answer, read_models, write_answer, write_model, write_models
 from ccproxy.protocols.gemini.counting import COUNTING
 from ccproxy.protocols.gemini.embeddings import BATCH, EMBEDDINGS, ONE
+from ccproxy.protocols.gemini.generation import refit
 from ccproxy.protocols.gemini.requests_in import peek, read_request
 from ccproxy.protocols.gemini.requests_out import path, write_request
 from ccproxy.protocols.gemini.stream import SSE, Decoder, Encoder, Tap, stream_type
@@ -39,6 +40,7 @@ CHAT = Chat(
     peek=peek,
     path=path,
     native_shapes=frozenset({SSE}),
+    refit=refit,
     quiet=frozenset({"model", "systemInstruction"}),
 )
 

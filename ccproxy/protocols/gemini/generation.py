@@ -6,16 +6,17 @@ model's range, or neither; "Structured output". Which model is which, the vendor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ccproxy.errors import Unsupported
 from ccproxy.model import JSON, Context, ReasoningOptions, Request, ResponseFormat, Target
 from ccproxy.notes import undescribed, within
-from ccproxy.protocols.gemini.options import INTEGERS, NUMBERS, below
+from ccproxy.protocols.gemini.options import INTEGERS, LEVELS, NUMBERS, below
 from ccproxy.protocols.gemini.parts_out import own_extras
 from ccproxy.protocols.gemini.schemas import FORMAT, OPENAPI
-from ccproxy.protocols.gemini.wire import NAME, respell
-from ccproxy.reasoning import budget_of, effort_of, nearest_effort
+from ccproxy.protocols.gemini.wire import NAME, either, respell
+from ccproxy.reasoning import BUDGETS, budget_of, effort_of, nearest_effort
 from ccproxy.schema import clean
 
 _RANGES = {
@@ -93,7 +94,7 @@ def _thinking(options: ReasoningOptions, target: Target, context: Context) -> di
         context.note(f"reasoning has no place in requests to {target.model} and was left out")
         return None
     config: dict[str, JSON] = {"includeThoughts": True} if _shown(options) else {}
-    config |= _level(options, target) if target.traits.efforts else _budget(options, target, context)
+    config |= _level(options, target) if target.traits.efforts else _budget(options, target, context.note)
     return config or None
 
 
@@ -110,7 +111,7 @@ def _level(options: ReasoningOptions, target: Target) -> dict[str, JSON]:
     return {} if effort is None else {"thinkingLevel": nearest_effort(effort, target.traits.efforts).upper()}
 
 
-def _budget(options: ReasoningOptions, target: Target, context: Context) -> dict[str, JSON]:
+def _budget(options: ReasoningOptions, target: Target, note: Callable[[str], None]) -> dict[str, JSON]:
     budget = budget_of(options)
     if budget is None or budget < 0:
         return {"thinkingBudget": -1} if options.adaptive or options.enabled else {}
@@ -119,5 +120,30 @@ def _budget(options: ReasoningOptions, target: Target, context: Context) -> dict
     least, most = target.traits.budgets
     fitted = min(max(budget, least), most)
     if fitted != budget:
-        context.note(f"the thinking budget became {fitted}: {target.model} takes {least} to {most}")
+        note(f"the thinking budget became {fitted}: {target.model} takes {least} to {most}")
     return {"thinkingBudget": fitted}
+
+
+def refit(document: dict[str, JSON], target: Target, note: Callable[[str], None]) -> dict[str, JSON]:
+    """See `base.Chat.refit`. A budget is taken by all that think: newer models know it still."""
+    key = "generationConfig" if "generationConfig" in document else "generation_config"
+    config = document.get(key)
+    name = "thinkingConfig" if isinstance(config, dict) and "thinkingConfig" in config else "thinking_config"
+    thinking = config.get(name) if isinstance(config, dict) else None
+    if not isinstance(thinking, dict) or not isinstance(config, dict) or target.traits.lacks.isdisjoint(_UNASKED):
+        return document
+    level = either(thinking, "thinkingLevel")
+    rest = {one: value for one, value in config.items() if one != name}
+    if "thinking" in target.traits.lacks:
+        note(f"thinkingConfig was left out: {target.model} does not think")
+        return {**document, key: rest}
+    if level is None:
+        return document
+    budget = BUDGETS.get(LEVELS.get(str(level).upper(), "none"))
+    kept = {one: value for one, value in thinking.items() if one not in ("thinkingLevel", "thinking_level")}
+    note(f"the thinking level {level} became a budget, which is what {target.model} takes")
+    given = _budget(ReasoningOptions(budget=budget), target, note) if budget else {}
+    return {**document, key: {**rest, name: kept | given}}
+
+
+_UNASKED = frozenset({"levels", "thinking"})

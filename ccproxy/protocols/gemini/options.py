@@ -52,7 +52,7 @@ NUMBERS = {
 }
 INTEGERS = {"topK": "top_k", "maxOutputTokens": "max_tokens", "seed": "seed"}
 _DECLARATION_KEYS = frozenset({"parametersJsonSchema", "responseJsonSchema"})
-_LEVELS: dict[str, Effort] = {
+LEVELS: dict[str, Effort] = {
     "MINIMAL": "minimal",
     "LOW": "low",
     "MEDIUM": "medium",
@@ -227,7 +227,7 @@ def _read_thinking(raw: JSON) -> ReasoningOptions | None:
     level = either(config, "thinkingLevel")
     if level is not None:
         word = text_(level, "generationConfig.thinkingConfig.thinkingLevel").upper()
-        options.effort = _LEVELS.get(word)
+        options.effort = LEVELS.get(word)
     return options
 
 
