@@ -175,8 +175,9 @@ def _settings(request: Request, rows: dict[str, str]) -> None:
     options = request.reasoning
     if options is not None and "thinking.off" in rows and thinking(request) is False and options.effort != "none":
         request.reasoning = None
-    if options is not None and rows.get("thinking.adaptive") == "left out" and options.adaptive:
-        request.reasoning = None
+    if options is not None and options.adaptive and "thinking.adaptive" in rows:
+        left_out = {"left out": True, "shown": options.summary == "none"}
+        request.reasoning = None if left_out.get(rows["thinking.adaptive"]) else request.reasoning
     request.metadata = request.logprobs = None
     if request.format is not None and request.format.kind == "json" and "format.json" in rows:
         request.system.append(Text(rows["format.json"]))

@@ -117,7 +117,7 @@ REQUESTS = (
     Row("responses", "audio.format", "stand-in", "`input_audio.format` is mp3 or wav"),
     Row("responses", "audio.url", "stand-in", "`input_audio` takes data"),
     Row("responses", "thinking.hidden", "left out", "summaries come only where they are asked for"),
-    Row("responses", "thinking.adaptive", "left out", "that the model decides is what it does by itself"),
+    Row("responses", "thinking.adaptive", "shown", "that the model decides is what it does by itself; a summary shows it"),
     Row("responses", "sampling.temperature", "within 0 and 2", "the API's range"),
     Row("responses", "cache", "left out", "no such member"),
     Row("responses", "thinking.on", "medium", "`reasoning.effort` is how thinking is asked for"),

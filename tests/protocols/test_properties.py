@@ -44,7 +44,7 @@ from tests.protocols.strategies import (
     requests,
     sink_calls,
 )
-from tests.tools import Recorder
+from tests.tools import Recorder, known
 
 _USUAL: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 settings.register_profile("ci", max_examples=20, derandomize=True, database=None, **_USUAL)
@@ -72,7 +72,7 @@ TARGETS = {"claude": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
 def written(request: Request, name: str) -> tuple[dict[str, JSON], Context]:
     """The request as this protocol's document, and the context that knows the names it had to change."""
     context = context_of(request.origin, name)
-    target = Target(protocol=name, model=TARGETS.get(name, "m"))
+    target = known(Target(protocol=name, model=TARGETS.get(name, "m")))
     document = PROTOCOLS[name].chat.write_request(deepcopy(request), target, context)
     return jsontext.loads_exact(jsontext.dumps(document)), context
 
