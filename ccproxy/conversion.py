@@ -10,6 +10,7 @@ signatures in its history, which this upstream would refuse, and every one in co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -143,6 +144,20 @@ def _tokens_of(told: Prepared, upstream: Protocol) -> int:
     except CcproxyError:
         return 0
     return tokens.of_request(request)
+
+
+_MEDIA = (b"base64", b"inlineData", b"inline_data", b'"images"')
+"""What stands in bodies whose length says nothing of their tokens."""
+
+
+def let_go(told: Prepared, context: Context) -> None:
+    """Holds the request's body no longer, which has hundreds of kilobytes and whose answer may stream for minutes. What
+    stays is about how many tokens it has, for an upstream that counts none."""
+    if context.count_input is not None:
+        plain = not any(mark in told.body for mark in _MEDIA)
+        count = math.ceil(len(told.body) / tokens.BYTES_PER_TOKEN) if plain else context.count_input()
+        context.count_input = partial(int, count)
+    told.body = b""
 
 
 def pump_for(

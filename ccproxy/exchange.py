@@ -176,6 +176,8 @@ class Exchange:
     def tick(self, now: float) -> list[Action]:
         if self.state in ("receiving", "over"):
             return []
+        if self.state == "committed" and self._prepared is not None and self._prepared.body:
+            conversion.let_go(self._prepared, self._context)  # nothing is sent again; not while the first bytes wait for it
         if self._moved:
             self._moved, self._heard = False, now
         if self._told:
@@ -374,8 +376,6 @@ class Exchange:
     def _commit(self, data: bytes, now: float) -> list[Action]:
         self.state = "committed"
         self._body = b""
-        if self._prepared is not None:
-            self._prepared.body = b""  # nothing is sent again; an agent's turn has hundreds of kilobytes, a stream minutes
         self.record.answered = self._spoke = now
         self.record.status = 200
         headers = [
