@@ -20,7 +20,7 @@ from attrs import define, field, frozen
 from ccproxy import media, notes, reasoning, tokens
 from ccproxy.codec import jsontext, splice
 from ccproxy.errors import CcproxyError, Malformed, RequestError, Unsupported
-from ccproxy.model import JSON, SEALS, Context, EmbeddingRequest, Request, Target, ToolCall, ToolResult, Usage
+from ccproxy.model import JSON, SEALED, Context, EmbeddingRequest, Request, Target, ToolCall, ToolResult, Usage
 from ccproxy.policy.fitting import fitted
 from ccproxy.protocols.base import Call, Chat, Headers, Memory, Operation, Protocol
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Stages, Turner, whole_document
@@ -119,7 +119,7 @@ def prepare(
     asks_alike = own and stream == context.stream and shape in ours.native_shapes and not (chat and target.defaults)
     if chat:
         context.count_input = partial(_tokens_of, told, upstream)
-    told.relayed = asks_alike and not in_words and not any(mark in body for mark in (*SEALS, *ours.unfit))
+    told.relayed = asks_alike and not in_words and not any(mark in body for mark in (SEALED, *ours.unfit))
     if not told.relayed or (chat and _is_limited(target)):
         request = ours.read_request(document, context, call)
         if chat and not own:

@@ -475,8 +475,8 @@ def parts_to_run(answer: Answer) -> list[Part]:
 
 
 _SEAL = "ccproxy."
-SEALS = (b'"ccproxy.', b'"Y2Nwcm94eS')
-"""What a sealed signature begins with in a body: as it is, and where a wire carries signatures as base64."""
+SEALED = b'"ccproxy.'
+"""What a sealed signature begins with in a body."""
 
 
 def seal(signature: str, origin: str, own: str) -> str:

@@ -388,8 +388,9 @@ class Carrier(Folder):
         document = whole_document(body, self._context.upstream)
         self._usage = self._usage_of(document)
         self.done = True
-        if self._client.renames and self._context.model and document.get("model") != self._context.model:
-            return splice.replace_string(body, "model", self._context.model) or body
+        named, wanted = document.get("model"), self._context.model
+        if self._client.renames and wanted and isinstance(named, str) and named != wanted:
+            return splice.replace_string(body, "model", wanted) or body
         return body
 
     def _usage_of(self, document: dict[str, JSON]) -> Usage | None:

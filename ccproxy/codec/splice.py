@@ -1,7 +1,8 @@
 """One top-level string member of a JSON object replaced in the bytes, everything else untouched.
 
 Fast for a reason: an agent's request has 100 KB and more, and following its brackets in Python takes longer than all else
-that is done with it. So the key is searched for, and orjson says which of the places is the member: with another key in its
+that is done with it. So the key is searched for. An object that has the member and only one place where that key stands,
+spelled in any way, has it there. Where there are more, orjson says which of them is the member: with another key in its
 stead, the object has that other key, and the member no more.
 """
 
@@ -19,10 +20,13 @@ _MOST = 32
 
 
 def replace_string(document: bytes, key: str, value: str) -> bytes | None:
-    """`document` (a JSON object that has been decoded without error) with its top-level string member `key` set to `value`.
-    `key` is plain ASCII. None when there is no such member, when it is no string, or when it is not certain which it is: a
-    key that stands there twice must not keep its old value in either place."""
+    """`document` (the text of a JSON object, decoded without error, that has the string member `key`) with that member set
+    to `value`. `key` is ASCII letters. None when it is not certain which it is: a key that stands there twice
+    must not keep its old value in either place."""
     wanted = b'"' + key.encode() + b'"'
+    at = _only_place(document, key, wanted)
+    if at >= 0 and (member := _VALUE.match(document, at + len(wanted))) is not None:
+        return _replaced(document, member, value)
     for at in _tried(document, wanted):
         member = _VALUE.match(document, at + len(wanted))
         if member is None:
@@ -31,8 +35,22 @@ def replace_string(document: bytes, key: str, value: str) -> bytes | None:
         if _PROBE in changed:
             if key in changed:
                 return None
-            return document[: member.start(1)] + jsontext.dumps(value) + document[member.end() :]
+            return _replaced(document, member, value)
     return None
+
+
+def _replaced(document: bytes, member: re.Match[bytes], value: str) -> bytes:
+    return document[: member.start(1)] + jsontext.dumps(value) + document[member.end() :]
+
+
+def _only_place(document: bytes, key: str, wanted: bytes) -> int:
+    """Where the key stands, if that is once: -1 where the letters come again, or some letters are spelled as escapes
+    (RFC 8259, section 7). Behind a backslash the quote is one of a text."""
+    at = document.find(wanted)
+    if document[at - 1 : at] == b"\\" or document.find(wanted, at + 1) >= 0:
+        return -1
+    escapes = {b"\\u00%x" % (ord(letter) >> 4) for letter in key}
+    return -1 if any(escape in document for escape in escapes) else at
 
 
 def _tried(document: bytes, wanted: bytes) -> Iterator[int]:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccproxy.codec import jsontext
 from ccproxy.codec.jsontext import MAX_DEPTH, JSONError, dumps, dumps_str, loads, loads_exact
 
 BIG = 123456789012345678901234567890
@@ -13,6 +16,19 @@ def test_integers_of_any_length_are_kept() -> None:
     text = b'{"id":%d,"n":[-%d],"s":"99999999999999999999"}' % (BIG, BIG)
     assert loads_exact(text) == {"id": BIG, "n": [-BIG], "s": "99999999999999999999"}
     assert dumps(loads_exact(text)) == text
+
+
+@given(st.integers(0, 40), st.integers(0, 12), st.sampled_from([b"", b"1234567890 " * 40, b"12345678901234567 " * 60]))
+def test_an_integer_is_exact_wherever_it_stands(digits: int, shift: int, other: bytes) -> None:
+    number = 10**digits + 7
+    text = b'{"' + b"k" * shift + b'":%d,"other":"%s","last":[%d]}' % (number, other, -number)
+    assert loads_exact(text) == {"k" * shift: number, "other": other.decode(), "last": [-number]}
+
+
+@given(st.lists(st.text("0123456789 ,:-e", max_size=60).map(str.encode), max_size=20))
+def test_long_rows_of_digits_are_found(pieces: list[bytes]) -> None:
+    text = b"".join(pieces)
+    assert jsontext._has_nineteen_digits(text) == (re.search(rb"[0-9]{19}", text) is not None)
 
 
 def test_a_text_is_read_as_its_bytes_are() -> None:

@@ -18,7 +18,7 @@ from ccproxy.protocols.gemini.requests_in import peek, read_request
 from ccproxy.protocols.gemini.requests_out import path, write_request
 from ccproxy.protocols.gemini.stream import SSE, Decoder, Encoder, Tap, stream_type
 from ccproxy.protocols.gemini.terms import write_error
-from ccproxy.protocols.gemini.wire import NAME
+from ccproxy.protocols.gemini.wire import NAME, SEALED
 
 _PREFIXES = ("/v1beta/models", "/v1/models", "/v1alpha/models", "/models")
 
@@ -42,6 +42,7 @@ CHAT = Chat(
     native_shapes=frozenset({SSE}),
     refit=refit,
     quiet=frozenset({"model", "systemInstruction"}),
+    unfit=(SEALED,),
 )
 
 PROTOCOL = Protocol(

@@ -13,7 +13,7 @@ from ccproxy.errors import RequestError
 from ccproxy.model import JSON, Context, Request, Target
 from ccproxy.protocols.base import Call, Counting
 from ccproxy.protocols.gemini import requests_in, requests_out
-from ccproxy.protocols.gemini.wire import either
+from ccproxy.protocols.gemini.wire import SEALED, either
 
 WHOLE = "generateContentRequest"
 """The context's shape where the request is wrapped."""
@@ -63,4 +63,11 @@ def write_answer(count: int, context: Context) -> dict[str, JSON]:
     return {"totalTokens": count}
 
 
-COUNTING = Counting(peek=peek, read_request=read_request, write_request=write_request, write_answer=write_answer, path=path)
+COUNTING = Counting(
+    peek=peek,
+    read_request=read_request,
+    write_request=write_request,
+    write_answer=write_answer,
+    path=path,
+    unfit=(SEALED,),
+)

@@ -25,6 +25,9 @@ _THOUGHT = "thought."
 _SEALED_START = base64.b64encode(b"ccproxy.").decode()[:10]
 """How the base64 of a sealed signature begins; of the eleventh digit only some bits are known."""
 
+SEALED = f'"{_SEALED_START}'.encode()
+"""The same in a body: no upstream takes it as it came."""
+
 
 def camel(key: str) -> str:
     """`function_call` as `functionCall`."""
