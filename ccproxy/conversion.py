@@ -235,6 +235,8 @@ def _bend(request: Request, target: Target, context: Context) -> bool:
 
 def _strange_ids(request: Request, length: int) -> bool:
     """Gives calls ids that the target takes; true where one had another. Earlier turns may be another vendor's."""
+    if not length:
+        return False
     parts = [part for message in request.messages for part in message.parts if isinstance(part, (ToolCall, ToolResult))]
     strange = [part for part in parts if exact_id(part.id, length) != part.id]
     for part in strange:

@@ -27,6 +27,11 @@ def settle(messages: list[Message], context: Context) -> list[Message]:
     Where ids come again, as from upstreams that number the calls of each answer anew, a result belongs to the latest call,
     and the later calls get ids of their own: Claude refuses ids that are not unique.
     """
+    in_order = _in_order(messages)
+    return _put_in_order(messages, context) if in_order is None else in_order
+
+
+def _put_in_order(messages: list[Message], context: Context) -> list[Message]:
     settled: list[Message] = []
     latest: dict[str, list[_Slot]] = {}  # the client's id -> the calls of it in the last message that had any
     answered: list[tuple[Message, list[_Slot]]] = []
@@ -44,6 +49,36 @@ def settle(messages: list[Message], context: Context) -> list[Message]:
             settled.append(answered[-1][0])
     for message, slots in answered:
         message.parts = [slot.result or _missing(slot.call, context) for slot in slots]
+    return settled
+
+
+def _in_order(messages: list[Message]) -> list[Message] | None:
+    """The history settled, where each result is there, once and in its place, as nearly always; else None, and nothing has
+    been changed."""
+    settled: list[Message] = []
+    all_calls: list[ToolCall] = []
+    all_results: list[ToolResult] = []
+    calls: list[ToolCall] = []  # of the last message
+    results: list[Part] = []  # of these calls
+    for message in messages:
+        if message.role == "tool":
+            for part in message.parts:
+                if type(part) is not ToolResult or len(results) == len(calls) or part.id != calls[len(results)].id:
+                    return None
+                results.append(part)
+                all_results.append(part)
+            continue
+        if len(results) != len(calls):
+            return None
+        settled.append(message)
+        calls, results = [part for part in message.parts if type(part) is ToolCall], []
+        if calls:
+            all_calls += calls
+            settled.append(Message("tool", results))
+    if len(results) != len(calls) or len({call.id for call in all_calls}) != len(all_calls):
+        return None
+    for call, result in zip(all_calls, all_results, strict=True):
+        result.name = result.name or call.name
     return settled
 
 

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-import pytest
+import copy
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccproxy import turns
 from ccproxy.model import Context, Image, Message, Text, ToolCall, ToolResult
 from ccproxy.turns import INTERRUPTED, Pairs, fold, hoist, settle
 
@@ -142,3 +147,21 @@ def test_results_find_their_calls(history: list[tuple[str, str, str]], ids: str)
         else:
             found.append(getattr(pairs, kind)(name, id).removeprefix("call_"))
     assert " ".join(found) == ids
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.just(user("q")),
+            st.lists(st.sampled_from("123"), min_size=1, max_size=2).map(lambda ids: calls(*ids)),
+            st.lists(st.sampled_from("123"), min_size=1, max_size=2).map(lambda ids: results(*ids)),
+        ),
+        max_size=7,
+    )
+)
+def test_a_history_in_order_is_settled_as_any_other_is(history: list[Message]) -> None:
+    at_once = turns._in_order(copy.deepcopy(history))
+    if at_once is not None:
+        noted = context()
+        assert turns._put_in_order(copy.deepcopy(history), noted) == at_once
+        assert not noted.notes

@@ -560,9 +560,9 @@ def made_id(context: Context, prefix: str, number: int = 0) -> str:
 def fit(name: str, allowed: re.Pattern[str], limit: int) -> str:
     """A name or id made legal: characters outside `allowed` (a class such as `[^a-zA-Z0-9_-]`) become `_`, and where
     anything changed or the text is too long, a hash of the original keeps it distinct. Deterministic."""
-    clean = allowed.sub("_", name)
-    if clean == name and 0 < len(name) <= limit:
+    if 0 < len(name) <= limit and allowed.search(name) is None:
         return name
+    clean = allowed.sub("_", name)
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{clean[: limit - 9]}_{mark}"
 

@@ -25,9 +25,10 @@ from ccproxy.protocols.claude.answers import (
 )
 from ccproxy.protocols.claude.counting import COUNTING
 from ccproxy.protocols.claude.encoder import Encoder
-from ccproxy.protocols.claude.requests_in import NAME, peek, read_request
+from ccproxy.protocols.claude.requests_in import peek, read_request
 from ccproxy.protocols.claude.requests_out import EMPTY_TEXTS, HEADERS, path, write_request
 from ccproxy.protocols.claude.stream import Decoder, Tap
+from ccproxy.protocols.claude.terms import NAME
 from ccproxy.protocols.claude.thinking import refit
 
 

@@ -34,7 +34,7 @@ from ccproxy.model import (
 )
 from ccproxy.protocols.base import ModelInfo, error_from_document, fit, made_id
 from ccproxy.protocols.claude.blocks import Blocks
-from ccproxy.protocols.claude.requests_in import NAME
+from ccproxy.protocols.claude.terms import NAME
 from ccproxy.stream import Sink
 
 # ---------------------------------------------------------------------------------------------------------------------

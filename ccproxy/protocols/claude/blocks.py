@@ -18,7 +18,7 @@ from ccproxy.codec import jsontext
 from ccproxy.errors import Malformed
 from ccproxy.model import JSON, Context
 from ccproxy.protocols.base import Single, client_tool_name, made_id
-from ccproxy.protocols.claude.requests_in import NAME, arguments_of, read_citation
+from ccproxy.protocols.claude.terms import NAME, arguments_of, read_citation
 from ccproxy.stream import Sink
 
 

@@ -37,7 +37,7 @@ from ccproxy.protocols.claude.answers import (
     write_error,
     write_usage,
 )
-from ccproxy.protocols.claude.requests_in import NAME
+from ccproxy.protocols.claude.terms import NAME
 
 PING = named_event(b"ping", b'{"type": "ping"}')
 

@@ -17,11 +17,9 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any, get_args
 
-from ccproxy.codec import jsontext
 from ccproxy.errors import RequestError
 from ccproxy.model import (
     JSON,
-    Citation,
     Context,
     Document,
     Effort,
@@ -45,8 +43,8 @@ from ccproxy.model import (
     unseal,
 )
 from ccproxy.protocols.base import Call
-
-NAME = "claude"
+from ccproxy.protocols.claude.plain import plain_message, plain_tool
+from ccproxy.protocols.claude.terms import NAME, arguments_of, read_citation
 
 _EFFORTS = frozenset(get_args(Effort))
 _KINDS: dict[Any, str] = {
@@ -224,6 +222,8 @@ def _read_tool_choice(rest: dict[str, JSON]) -> tuple[ToolChoice | None, bool | 
 
 def _read_tool(tool: JSON, where: str) -> Tool | Opaque:
     """A tool of the client's; one with a type is Anthropic's own ("Tool use", "Server tools")."""
+    if (plain := plain_tool(tool)) is not None:
+        return plain
     rest = _object(tool, where)
     if rest.get("type") not in (None, "custom"):
         return Opaque(NAME, tool)
@@ -247,7 +247,14 @@ _Read = Callable[[dict[str, JSON], str], Part | None]
 
 
 def _read_messages(messages: list[JSON]) -> list[Message]:
-    return [part for n, message in enumerate(messages) for part in _read_message(message, f"messages[{n}]")]
+    read: list[Message] = []
+    for n, message in enumerate(messages):
+        plain = plain_message(message)
+        if plain is not None:
+            read.append(plain)
+        else:
+            read += _read_message(message, f"messages[{n}]")
+    return read
 
 
 def _read_message(message: JSON, where: str) -> list[Message]:
@@ -292,23 +299,6 @@ def _cache(rest: dict[str, JSON], at: str) -> dict[str, JSON] | None:
     return cache
 
 
-def read_citation(raw: JSON, start: int | None = None, end: int | None = None) -> Citation:
-    """A citation of any type ("Citations"); `start` and `end` are its text's. A search result's `source` is often a URL."""
-    said = raw if isinstance(raw, dict) else {}
-    url = said.get("url") or said.get("source")
-    title = said.get("title") or said.get("document_title")
-    cited = said.get("cited_text")
-    return Citation(
-        NAME,
-        raw,
-        url if isinstance(url, str) and "://" in url else "",
-        title if isinstance(title, str) else "",
-        cited if isinstance(cited, str) else "",
-        start,
-        end,
-    )
-
-
 def _read_thinking(rest: dict[str, JSON], at: str) -> Part:
     text = _need(rest, "thinking", str, at)
     signature, origin = unseal(_take(rest, "signature", str, at, ""), NAME)
@@ -328,18 +318,6 @@ def _read_call(rest: dict[str, JSON], at: str) -> Part:
         del rest["input"]
         return ToolCall(id, name, input, cache=_cache(rest, at), extras=_extras(rest))
     return ToolCall(id, name, arguments_of(input), cache=_cache(rest, at), extras=_extras(rest))
-
-
-def arguments_of(input: JSON) -> str:
-    """The JSON text of a call's input, whatever stands in the object's place: nothing is `{}`, text that is JSON is taken
-    for the arguments themselves."""
-    if not isinstance(input, str):
-        return jsontext.dumps_str(input or {})
-    try:
-        jsontext.loads(input or "{}")
-    except jsontext.JSONError:
-        return jsontext.dumps_str(input)
-    return input or "{}"
 
 
 def _read_result(rest: dict[str, JSON], at: str) -> Part:

@@ -29,7 +29,7 @@ from ccproxy.model import (
     Tool,
 )
 from ccproxy.notes import undescribed
-from ccproxy.protocols.claude.requests_in import NAME
+from ccproxy.protocols.claude.terms import NAME
 from ccproxy.protocols.claude.thinking import LEAST_BUDGET, fitted_budget
 from ccproxy.protocols.claude.turns_out import Block, Writer
 from ccproxy.schema import Dialect, clean

@@ -38,7 +38,7 @@ from ccproxy.model import (
 from ccproxy.notes import left_out
 from ccproxy.protocols.base import fit_tool_name
 from ccproxy.protocols.claude.answers import tool_id
-from ccproxy.protocols.claude.requests_in import NAME
+from ccproxy.protocols.claude.terms import NAME
 from ccproxy.schema import Dialect, clean
 
 DIALECT = Dialect(name=NAME, object_root=True)

@@ -213,6 +213,9 @@ class _Messages:
     def __init__(self, target: Target, context: Context) -> None:
         self._target = target
         self._context = context
+        self._marks = CACHE_CONTROL in target.traits.takes
+        self._names: dict[str, str] = {}  # a history has few names
+        self._ids: dict[str, str] = {}  # and each id twice
 
     def adapt(self, request: Request) -> list[Message]:
         """System words first, in one message; later system messages where they are."""
@@ -254,6 +257,9 @@ class _Messages:
                 continue
             if result.is_error:
                 self._context.note(f"the error mark of a tool result has no place in the {NAME} protocol and was left out")
+            if len(result.parts) == 1 and type(only := result.parts[0]) is Text:
+                messages.append(Message("tool", [ToolResult(self._id(result.id), "", [Text(only.text)])]))
+                continue
             found = [self._media(part) for part in result.parts if isinstance(part, Media)]
             words = self._words([part for part in result.parts if not isinstance(part, Media)], "\n")
             pictures = [part for part in found if not isinstance(part, Text)]
@@ -267,10 +273,12 @@ class _Messages:
 
     def _words(self, parts: list[Part], joint: str) -> list[Part]:
         """Texts as one, as servers want them outside user messages; apart where cache marks are sent."""
+        if len(parts) == 1 and type(only := parts[0]) is Text and only.text and only.cache is None:
+            return [Text(only.text)]
         texts: list[Text] = []
         for part in parts:
             if isinstance(part, (Text, Refusal)):
-                cache = part.cache if CACHE_CONTROL in self._target.traits.takes else None
+                cache = part.cache if self._marks else None
                 texts += [Text(part.text, cache=cache)] if part.text else []
             elif isinstance(part, Media):
                 texts.append(self._stand_in(part))
@@ -313,21 +321,31 @@ class _Messages:
         if kind == "custom" and CUSTOM_TOOLS not in self._target.traits.takes:
             arguments, kind = jsontext.dumps_str({"input": arguments}), "function"
         extras = extras_of({EXTRA: extra}) if extra is not None else None
-        return ToolCall(self._id(call.id), _tool_name(call.name, self._context), arguments, kind=kind, extras=extras)
+        return ToolCall(self._id(call.id), self._name(call.name), arguments, kind=kind, extras=extras)
+
+    def _name(self, name: str) -> str:
+        wire = self._names.get(name)
+        if wire is None:
+            wire = self._names[name] = _tool_name(name, self._context)
+        return wire
 
     def _id(self, id: str) -> str:
-        wire = fit(id, _ID_CHARACTERS, _ID_LIMIT)
-        if wire != id:
-            self._context.tool_ids[wire] = id
+        wire = self._ids.get(id)
+        if wire is None:
+            wire = self._ids[id] = fit(id, _ID_CHARACTERS, _ID_LIMIT)
+            if wire != id:
+                self._context.tool_ids[wire] = id
         return wire
 
     def _thoughts(self, parts: list[Part]) -> list[Part]:
         """Thoughts that this protocol's upstream signed go back as they came; others only where the vendor wants them."""
+        wanted = self._target.traits.thoughts
         thoughts = [part for part in parts if isinstance(part, Reasoning)]
+        if not thoughts and not wanted:
+            return []
         details = [detail for thought in thoughts for detail in _details(thought)]
         words = "".join(thought.text for thought in thoughts)
         fields: dict[str, JSON] = {DETAILS: details} if details else {}
-        wanted = self._target.traits.thoughts
         if wanted == _CONTENT:
             return [thinking_part(words)] if words else []
         if wanted and (words or self._demands(parts)):

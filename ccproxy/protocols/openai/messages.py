@@ -20,6 +20,7 @@ from ccproxy.model import (
     Part,
     Reasoning,
     Refusal,
+    Text,
     ToolCall,
     ToolResult,
     unseal,
@@ -220,6 +221,9 @@ def _write_assistant(message: Message, extras: Extras) -> dict[str, JSON]:
     members: dict[str, JSON] = {}
     calls: list[JSON] = []
     for part in message.parts:
+        if part.extras is None and type(part) is Text:
+            content.append(part)
+            continue
         shape = own(part.extras).shape
         if isinstance(part, ToolCall) and shape == LEGACY:
             members["function_call"] = _write_legacy_call(part)
@@ -239,6 +243,9 @@ def _write_assistant(message: Message, extras: Extras) -> dict[str, JSON]:
 
 
 def _write_call(call: ToolCall) -> JSON:
+    if call.extras is None and call.arguments:
+        inner = {"name": call.name, "input" if call.kind == "custom" else "arguments": call.arguments}
+        return {"id": call.id, "type": call.kind, call.kind: inner}
     extras = own(call.extras)
     body = _write_body(call, "input" if call.kind == "custom" else "arguments", extras.fields.get(call.kind) or {})
     document: dict[str, JSON] = {"id": call.id, "type": call.kind, call.kind: body}

@@ -26,7 +26,7 @@ from ccproxy.protocols.claude.answers import (
     write_models,
 )
 from ccproxy.protocols.claude.encoder import Encoder
-from ccproxy.protocols.claude.requests_in import NAME
+from ccproxy.protocols.claude.terms import NAME
 from ccproxy.stream import Collector
 from tests.protocols.claude.judge import ANSWER, ASK, client, judged, own, said
 from tests.protocols.claude.test_stream import meant

@@ -9,7 +9,7 @@ import pytest
 from ccproxy.errors import Malformed
 from ccproxy.model import Context
 from ccproxy.protocols.claude.blocks import Blocks
-from ccproxy.protocols.claude.requests_in import NAME
+from ccproxy.protocols.claude.terms import NAME
 from tests.tools import Recorder
 
 

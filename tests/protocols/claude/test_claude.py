@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ccproxy.model import Context
 from ccproxy.protocols.claude import PROTOCOL
-from ccproxy.protocols.claude.requests_in import NAME
+from ccproxy.protocols.claude.terms import NAME
 
 
 def test_the_record() -> None:

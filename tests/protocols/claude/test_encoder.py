@@ -12,7 +12,7 @@ import pytest
 from ccproxy.errors import Broken, RequestError, TimedOut, UpstreamError
 from ccproxy.model import Audio, Citation, Context, Extras, Image, Usage, seal, unsigned
 from ccproxy.protocols.claude.encoder import Encoder
-from ccproxy.protocols.claude.requests_in import NAME
+from ccproxy.protocols.claude.terms import NAME
 from tests.protocols.claude.judge import ASK, client, judged, said
 from tests.tools import encode
 

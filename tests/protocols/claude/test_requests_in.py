@@ -31,8 +31,9 @@ from ccproxy.model import (
     unsigned,
 )
 from ccproxy.protocols.base import Call
-from ccproxy.protocols.claude.requests_in import NAME, peek, read_request
+from ccproxy.protocols.claude.requests_in import peek, read_request
 from ccproxy.protocols.claude.requests_out import DEFAULT_MAX_TOKENS, write_request
+from ccproxy.protocols.claude.terms import NAME
 from tests.protocols.claude.judge import own
 from tests.tools import known, recorded, recordings
 

@@ -28,8 +28,9 @@ from ccproxy.model import (
 )
 from ccproxy.protocols.base import Call
 from ccproxy.protocols.claude import PROTOCOL
-from ccproxy.protocols.claude.requests_in import NAME, read_request
+from ccproxy.protocols.claude.requests_in import read_request
 from ccproxy.protocols.claude.requests_out import DEFAULT_MAX_TOKENS, NUDGE, write_request
+from ccproxy.protocols.claude.terms import NAME
 from tests.tools import known
 
 OLD, ADAPTIVE, FIXED, THINKING, UNKNOWN = (

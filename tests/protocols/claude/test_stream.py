@@ -12,8 +12,8 @@ import pytest
 from ccproxy.errors import Broken, CcproxyError, Malformed, TimedOut, UpstreamError
 from ccproxy.model import Citation, Context, Extras, Reasoning, Refusal, Text, ToolCall, Usage, arguments_object
 from ccproxy.protocols.claude.encoder import Encoder
-from ccproxy.protocols.claude.requests_in import NAME
 from ccproxy.protocols.claude.stream import CUT, EMPTY, Decoder, Tap
+from ccproxy.protocols.claude.terms import NAME
 from ccproxy.stream import Collector
 from tests.protocols.claude.judge import judged, own, said
 from tests.tools import Recorder, cuts, decode, encode, recorded, recordings

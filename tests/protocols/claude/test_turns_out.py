@@ -24,7 +24,7 @@ from ccproxy.model import (
     ToolCall,
     ToolResult,
 )
-from ccproxy.protocols.claude.requests_in import NAME
+from ccproxy.protocols.claude.terms import NAME
 from ccproxy.protocols.claude.turns_out import CACHE_MARKS, Writer
 
 MARK = {"type": "ephemeral"}
