@@ -16,8 +16,8 @@ LIMIT = 64 * 1024 * 1024
 """Bytes of one element; the same as for an SSE event."""
 
 _STRUCTURE = re.compile(rb'["\[\]{},]')
-_DEEP = re.compile(rb'"|[\[{]++|[\]}]++')
-"""Within an element, where commas say nothing: a run of brackets is one step."""
+_WITHIN = re.compile(rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{}]*+)++|"|[\[{]++|[\]}]++', re.DOTALL)
+"""Within an element, where commas say nothing: whole strings, one that has no end yet, a run of brackets of one kind."""
 
 _STRING_END = re.compile(rb'["\\]')
 _SPACE = b" \t\r\n"
@@ -108,14 +108,14 @@ class JSONArrayReader:
 
     def _step_within(self) -> bool:
         """The same inside of an element, up to its end and no further."""
-        match = _DEEP.search(self._buffer, self._scanned)
+        match = _WITHIN.search(self._buffer, self._scanned)
         if match is None:
             self._scanned = len(self._buffer)
             return False
         start, end = match.span()
         first = self._buffer[start]
         if first == 0x22:
-            self._in_string = True
+            self._in_string = end == start + 1
         elif first in b"[{":
             self._depth += end - start
         else:

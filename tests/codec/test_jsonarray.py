@@ -69,7 +69,16 @@ def test_an_element_over_the_limit_is_malformed() -> None:
         JSONArrayReader(limit=5).feed(b'["123456')
 
 
-@pytest.mark.parametrize("element", [b"[[[[]]]]", b"[[],[[]],{}]", b'{"a":[{"b":"]}"},[[",["]]]}', b"[[1],[2,[3]]]"])
+@pytest.mark.parametrize(
+    "element",
+    [
+        b"[[[[]]]]",
+        b"[[],[[]],{}]",
+        b'{"a":[{"b":"]}"},[[",["]]]}',
+        b"[[1],[2,[3]]]",
+        rb'{"a":"\"]","b":["\\","",{"c":"}"}]}',
+    ],
+)
 def test_runs_of_brackets_end_where_their_element_ends(element: bytes) -> None:
     stream = b"[" + element + b"," + element + b"]"
     for cut in range(len(stream)):
