@@ -282,8 +282,7 @@ def _counted(
 ) -> Answered | None:
     """Sent to an upstream of another protocol, a count would only be refused there (F099)."""
     counting = client.count
-    if counting is None:
-        return None
+    assert counting is not None
     request = counting.read_request(document, context, call)
     if context.compat:
         _in_words(request, context)

@@ -168,10 +168,10 @@ class Collector(Sink):
         self._pieces.append(text)
 
     def citation(self, citation: Citation) -> None:
-        if type(self._run) is not Text:
-            self._open(Text(""))
-        if isinstance(self._run, Text):
-            self._run.citations.append(citation)
+        text = self._run if isinstance(self._run, Text) else Text("")
+        if text is not self._run:
+            self._open(text)
+        text.citations.append(citation)
 
     def signature(self, signature: str, origin: str) -> None:
         thought = self._run if isinstance(self._run, Reasoning) else Reasoning()

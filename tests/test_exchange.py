@@ -843,3 +843,15 @@ def test_a_request_is_not_held_once_its_answer_streams(client: str, upstream: st
         assert held - tracemalloc.get_traced_memory()[0] > 900_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("upstream", ["openai", "responses", "gemini", "ollama"])
+def test_a_request_that_nests_too_deep_to_be_written_is_the_clients_fault(upstream: str) -> None:
+    book = Playbook("claude", upstream)
+    nested = '{"a":' * 1000 + "1" + "}" * 1000
+    call = f'{{"type":"tool_use","id":"t","name":"f","input":{nested}}}'
+    turns = f'{{"role":"user","content":"hi"}},{{"role":"assistant","content":[{call}]}}'
+    assert book.body(f'{{"model":"alias","max_tokens":9,"messages":[{turns}]}}'.encode())[0] == "Reply"
+    (reply,) = [action for action in book.actions if isinstance(action, Reply)]
+    assert reply.status == 400
+    assert b"nested deeper" in reply.body

@@ -120,3 +120,12 @@ def test_a_broken_stream_keeps_what_came() -> None:
     assert collector.done
     assert collector.failure is error
     assert collector.answer.parts == [Text("a"), ToolCall("c", "f", '{"a')]
+
+
+def test_a_citation_without_a_text_has_one_of_its_own() -> None:
+    collector = Collector()
+    play(
+        collector, [("start", "", "", 0), ("thinking", "hm"), ("citation", Citation("x", {}, url="u")), ("finish", "stop")]
+    )
+    assert [type(part) for part in collector.answer.parts] == [Reasoning, Text]
+    assert [one.url for one in collector.answer.parts[1].citations] == ["u"]

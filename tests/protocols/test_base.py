@@ -6,7 +6,9 @@ import re
 import pytest
 
 from ccproxy.model import Context
+from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import client_tool_name, error_from_document, fit, fit_tool_name, made_id, read_error
+from ccproxy.stream import Sink
 
 LEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -101,3 +103,19 @@ def test_a_changed_tool_name_finds_its_way_back() -> None:
     assert wire != "mcp.tool"
     assert client_tool_name(wire, context) == "mcp.tool"
     assert client_tool_name("other", context) == "other"
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_reprs_show_the_state(name: str) -> None:
+    chat = PROTOCOLS[name].chat
+    made = Context(client=name, upstream=name)
+    encoder = chat.encoder(made)
+    for shown in (chat.decoder(made, Sink()), encoder, chat.tap(made)):
+        assert type(shown).__name__ in repr(shown)
+    assert name in PROTOCOLS
+    assert name in repr(PROTOCOLS)
+
+
+def test_a_responses_stream_is_silent_while_it_is_idle() -> None:
+    """Its clients take every event for one of the answer's."""
+    assert PROTOCOLS["responses"].chat.tap(Context(client="responses", upstream="responses")).keepalive() == b""

@@ -204,3 +204,12 @@ def test_the_sdk_takes_our_answers() -> None:
     assert read.text == "hello"
     assert read.candidates is not None
     assert read.candidates[0].finish_reason is types.FinishReason.STOP
+
+
+def test_signatures_without_a_part_between_them_each_get_one() -> None:
+    thoughts = [Reasoning(signature=one, origin="gemini") for one in ("Zmlyc3Q=", "c2Vjb25k")]
+    (candidate,) = write_answer(Answer(parts=[*thoughts, Text("a")]), context())["candidates"]
+    assert candidate["content"]["parts"] == [
+        {"text": "", "thoughtSignature": "Zmlyc3Q="},
+        {"text": "a", "thoughtSignature": "c2Vjb25k"},
+    ]

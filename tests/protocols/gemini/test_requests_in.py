@@ -340,3 +340,14 @@ def test_wrong_types_anywhere_are_request_errors(name: str, wrong: Any) -> None:
         inner[way[-1]] = wrong
         with suppress(RequestError):
             written(read(changed))
+
+
+def test_what_only_gemini_says_in_calls_and_media_comes_back() -> None:
+    """Members of a call, of a blob and of a result that the model has no place for."""
+    call = {"functionCall": {"name": "f", "args": {}, "extra": 1}}
+    blob = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo=", "extra": 2}}
+    file = {"fileData": {"mimeType": "application/pdf", "fileUri": "gs://b/plan.pdf"}}
+    result = {"functionResponse": {"name": "f", "response": {"output": "a"}, "parts": [file, {"unknown": 3}]}}
+    body = contents(call)
+    body["contents"] += [{"role": "user", "parts": [result]}, {"role": "user", "parts": [blob]}]
+    assert written(read(body))["contents"] == body["contents"]

@@ -270,3 +270,33 @@ def test_what_is_no_model_list(document: Any) -> None:
 def test_a_model_as_the_sdk_takes_it() -> None:
     model = Model.model_validate(write_model(ModelInfo(id="a", created=5)), strict=True)
     assert (model.id, model.created, model.object) == ("a", 5, "model")
+
+
+def message_of(*parts: Any, **fields: Any) -> Any:
+    return write_answer(Answer(parts=list(parts)), context(**fields))["choices"][0]["message"]
+
+
+def test_what_arguments_a_custom_tool_cannot_be_unwrapped_from_are_its_text() -> None:
+    for text in ("no JSON", '["input"]', '{"input":1}'):
+        message = message_of(ToolCall("c", "patch", text), tools={"patch": Tool("patch", kind="custom")})
+        assert message["tool_calls"][0]["custom"]["input"] == text
+
+
+def test_members_of_the_protocols_own_come_back_and_lists_grow() -> None:
+    facts = [Opaque(NAME, {"executed_tools": [1], "reply": 1}), Opaque(NAME, {"executed_tools": [2], "reply": 2})]
+    message = message_of(*facts)
+    assert (message["executed_tools"], message["reply"]) == ([1, 2], 2)
+
+
+def test_a_call_keeps_the_signature_that_it_came_with() -> None:
+    proof = jsontext.dumps_str({"extra_content": {"google": {"thought_signature": "s"}}})
+    message = message_of(Reasoning(signature=proof, origin=NAME), ToolCall("c", "f", "{}"))
+    assert message["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": "s"}}
+
+
+def test_speech_has_its_place_and_other_files_are_named() -> None:
+    message = message_of(
+        Audio(mime="audio/pcm", data="AA=="), Document(mime="application/pdf", data="AA==", name="plan.pdf")
+    )
+    assert message["audio"]["data"] == "AA=="
+    assert "plan.pdf" in message["content"]

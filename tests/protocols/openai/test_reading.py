@@ -10,6 +10,7 @@ import pytest
 from ccproxy.codec import jsontext
 from ccproxy.errors import Broken, Malformed
 from ccproxy.model import Audio, Citation, Image
+from ccproxy.protocols.openai.reading import AnswerReader
 from ccproxy.protocols.openai.stream import Decoder
 from ccproxy.protocols.openai.terms import NAME
 from tests.protocols.openai.judge import CALLS, STOP, call_piece, chunk, context, stream_of, told, told_of, variations
@@ -235,3 +236,22 @@ def test_values_of_any_type_raise_only_what_is_said() -> None:
         with contextlib.suppress(Malformed, Broken):
             decoder.feed(stream_of(changed))
             decoder.eof()
+
+
+def test_counts_beside_an_error_are_told() -> None:
+    """Groq ends a stream that failed with both."""
+    failed = {"error": {"message": "it broke"}, "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}
+    usage, error = told(stream_of(chunk({"content": "a"}), failed))[-2:]
+    assert (usage[0], usage[1].input, usage[1].output) == ("usage", 3, 2)
+    assert (error[0], error[1].message) == ("error", "it broke")
+
+
+def test_what_comes_after_the_end_is_not_read() -> None:
+    recorder = Recorder()
+    reader = AnswerReader(context(), recorder)
+    reader.chunk({"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}]})
+    reader.end()
+    said = list(recorder.calls)
+    reader.chunk({"choices": [{"index": 0, "delta": {"content": "b"}}]})
+    reader.end()
+    assert recorder.calls == said

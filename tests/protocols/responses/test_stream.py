@@ -570,3 +570,13 @@ def test_garbage_raises_nothing_but_its_own_errors(seed: int) -> None:
         assert not ends or recorder.calls[-1] is ends[0]
         for call in recorder.named("error"):
             assert isinstance(call[0], UpstreamError | CcproxyError)
+
+
+def test_a_calls_end_that_comes_twice_is_one() -> None:
+    item = {"type": "function_call", "id": "i", "call_id": "c", "name": "f", "arguments": "{}"}
+    done = {"type": "response.output_item.done", "output_index": 0, "item": item}
+    events = [done, done, {"type": "response.completed", "response": {"output": [item]}}]
+    stream = b"".join(b"data: " + jsontext.dumps(event) + b"\n\n" for event in events)
+    recorder = decode(Decoder, [stream], context())
+    assert [call[0] for call in recorder.calls].count("tool_end") == 1
+    assert recorder.calls[-1][:2] == ("finish", "tool_calls")
