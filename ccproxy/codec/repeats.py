@@ -13,8 +13,9 @@ The learning waits for the next read, so that no first chunk is late for it and 
 
 What may differ beside the text, once it has been seen to differ:
 
-- `volatile` members, named by whoever knows the protocol, which change from record to record and mean nothing by themselves
-  (a time, a count, padding): the digits of the value, or a string of plain characters. The last are kept in `tokens`.
+- `volatile` members of the document, named by whoever knows the protocol, which change from record to record and mean
+  nothing by themselves (a time, a count, padding): the digits of the value, or a string of plain characters. The last are
+  kept in `tokens`. Counts of nothing but zeros are no repeat: their server says that it has not counted.
 - spaces behind the text, where no string follows: Anthropic pads its events so.
 - the text may stand in the record several times (OpenRouter says each thought twice), the same in each place.
 
@@ -46,6 +47,7 @@ _DECODER = json.JSONDecoder()
 _DIGITS = b"0123456789"
 _PLAIN = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
 _QUOTE, _BACKSLASH = b'"', 0x5C
+_BOM = b"\xef\xbb\xbf"  # may come once
 _SIGN, _SIGN_END = 24, 8
 """Bytes at the beginning and the end of a record that tell its kind, where something in it varies."""
 _ANCHOR = 12
@@ -182,6 +184,7 @@ class Repeats:
             return 0
         at += len(self._head)
         text = None
+        tokens: dict[str, bytes] = {}
         for name, anchor, behind, fixed in self._steps:
             stop = data.find(anchor, at)
             if stop < 0 or not data.startswith(behind, stop):
@@ -195,15 +198,17 @@ class Repeats:
                     return 0
                 text = token
             elif fixed is None:
-                if not token.isdigit():
+                if not token.isdigit() or token.startswith(b"0"):
                     return 0
-                self.tokens[name] = token
-            elif anchor is _QUOTE and token.isalnum():
-                self.tokens[name] = token
-            elif token.translate(None, _PLAIN if anchor is _QUOTE else _DIGITS) != fixed:
+                tokens[name] = token
+            elif anchor is _QUOTE:
+                if not token.isalnum() and token.translate(None, _PLAIN):
+                    return 0
+                tokens[name] = token
+            elif token.translate(None, _DIGITS) != fixed or token.translate(None, b"0") == fixed:
                 return 0
             else:
-                self.tokens[name] = token
+                tokens[name] = token
         if self._squeezed:
             stop = data.find(self._end, at)
             if stop < 0 or data[at:stop].replace(b" ", b"") != self._squeezed:
@@ -213,6 +218,8 @@ class Repeats:
             texts.append(orjson.loads(b'"%b"' % (text or b"")))
         except orjson.JSONDecodeError:
             return 0
+        if tokens:
+            self.tokens = tokens
         self._misses = 0
         return at
 
@@ -299,14 +306,8 @@ def _string_end(data: bytes, at: int, behind: bytes) -> int:
 def _places_of(body: bytes, text: str) -> list[_Slot]:
     """Where the text stands in the record, none where that is not certain. Certain is: with another word in all the places
     where its JSON stands, every one of them is a string value of the document, and no other string value says the text."""
-    token, begin = jsontext.dumps(text), body.find(b"{")
-    if begin < 0:
-        return []
-    try:
-        document = orjson.loads(body[begin:].replace(token, jsontext.dumps(_PROBE)))
-    except orjson.JSONDecodeError:
-        return []
-    strings = list(_strings(document))
+    token = jsontext.dumps(text)
+    strings = list(_strings(_document_of(body.replace(token, jsontext.dumps(_PROBE)))))
     if text in strings or strings.count(_PROBE) != body.count(token):
         return []
     found, at = [], body.find(token)
@@ -314,6 +315,16 @@ def _places_of(body: bytes, text: str) -> list[_Slot]:
         found.append(_Slot(at + 1, at + len(token) - 1, "", True))
         at = body.find(token, at + len(token))
     return found
+
+
+def _document_of(body: bytes) -> dict[str, object]:
+    """The document of a record; empty where it is no object, or is not all that the record says."""
+    begin = body.find(b"{")
+    try:
+        document = orjson.loads(body[begin:]) if begin >= 0 and not body.startswith(_BOM) else None
+    except orjson.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _strings(document: object) -> Iterator[str]:
@@ -330,12 +341,14 @@ def _strings(document: object) -> Iterator[str]:
 
 
 def _places(body: bytes, names: tuple[str, ...]) -> Iterator[_Slot]:
-    """Where the values of these members stand, as far as each name stands in the record once."""
+    """Where the values of these members of the document stand, as far as each name stands in the record once. A member of
+    something within the document, such as a call's id, tells records apart."""
     text = body.decode("latin-1")  # a character a byte, so that offsets are the bytes'
+    members = _document_of(body)
     for name in names:
         key = f'"{name}"'
         at = text.find(key)
-        if at < 0 or text.find(key, at + 1) >= 0:
+        if at < 0 or name not in members or text.find(key, at + 1) >= 0:
             continue
         begin = at + len(key)
         while text[begin : begin + 1] in (" ", ":"):

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy.codec.repeats import LONGEST_PENDING, MISSES, Repeats
@@ -13,6 +14,7 @@ from ccproxy.codec.sse import EVENT_ENDS
 from ccproxy.convert import new_context
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.pump import Relay
+from tests.codec.repeating import pieces_of, stream_of
 from tests.tools import Recorder, cuts, decode, recorded, recordings
 
 CHUNK = b'data: {"id":"c","delta":{"content":%b},"n":%d}\n\n'
@@ -195,38 +197,144 @@ def never_repeats(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Repeats, "offer", lambda self, data, text: self.forget())
 
 
+def calls(name: str, pieces: list[bytes]) -> list[str]:
+    context = new_context(client="claude", upstream=name, model="asked", stream=True)
+    context.id = "0" * 24
+    return [repr(call) for call in decode(PROTOCOLS[name].chat.decoder, pieces, context).calls]
+
+
+def passed(name: str, pieces: list[bytes]) -> tuple[bytes, Any, str]:
+    context = new_context(client=name, upstream=name, model="asked", stream=True)
+    context.id, context.created = "0" * 24, 1
+    relay = Relay(PROTOCOLS[name].chat, context)
+    data = b"".join([*map(relay.feed, pieces), relay.eof()])
+    return data, relay.usage, str(relay.failure)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_decoder_makes_the_same_calls(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    name = NAMES.get(case["protocol"], case["protocol"])
-    stream, make = recorded(case), PROTOCOLS[name].chat.decoder
-
-    def calls(pieces: list[bytes]) -> list[Any]:
-        context = new_context(client="claude", upstream=name, model="asked", stream=True)
-        context.id = "0" * 24
-        return [(repr(call)) for call in decode(make, pieces, context).calls]
-
-    ways = list(cuts(stream))
-    found = [calls(pieces) for pieces in ways]
+    name, stream = NAMES.get(case["protocol"], case["protocol"]), recorded(case)
+    found = [calls(name, pieces) for pieces in cuts(stream)]
     never_repeats(monkeypatch)
-    assert all(one == calls([stream]) for one in found)
+    assert all(one == calls(name, [stream]) for one in found)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_relay_passes_the_same_bytes(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    name = NAMES.get(case["protocol"], case["protocol"])
-    stream = recorded(case)
-
-    def passed(pieces: list[bytes]) -> tuple[bytes, Any, str]:
-        context = new_context(client=name, upstream=name, model="asked", stream=True)
-        context.id, context.created = "0" * 24, 1
-        relay = Relay(PROTOCOLS[name].chat, context)
-        data = b"".join([*map(relay.feed, pieces), relay.eof()])
-        return data, relay.usage, str(relay.failure)
-
-    ways = list(cuts(stream))
-    found = [passed(pieces) for pieces in ways]
+    name, stream = NAMES.get(case["protocol"], case["protocol"]), recorded(case)
+    found = [passed(name, pieces) for pieces in cuts(stream)]
     never_repeats(monkeypatch)
-    assert all(one == passed([stream]) for one in found)
+    assert all(one == passed(name, [stream]) for one in found)
+
+
+def both_ways(name: str, pieces: list[bytes]) -> list[Any]:
+    """What a decoder and a relay make of it, with repeats and without."""
+    made = []
+    for full in (False, True):
+        with pytest.MonkeyPatch.context() if full else nullcontext() as patch:
+            if patch is not None:
+                never_repeats(patch)
+            made.append((calls(name, pieces), passed(name, pieces)))
+    return made
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@settings(max_examples=100)
+@given(seed=st.integers(0, 1 << 32))
+def test_any_stream_is_understood_alike(name: str, seed: int) -> None:
+    records = stream_of(name, seed)
+    repeats, full = both_ways(name, pieces_of(records, random.Random(seed)))
+    assert repeats == full
+
+
+def _openai(*deltas: str, **more: Any) -> list[str]:
+    return ["".join(['{"choices":[', delta, "]}"]) for delta in deltas]
+
+
+_CALL = '{"delta":{"tool_calls":[{"id":"%s","function":%s"arguments":%s}}]}}'
+_CHUNK = '{"candidates":[{"content":{"parts":[%s]}}]%s}'
+_COUNTED = ',"usageMetadata":{"promptTokenCount":%d,"totalTokenCount":%d}'
+NO_REPEATS = {
+    "two choices without an index": (
+        "openai",
+        _openai(*[f'{{"delta":{{"content":"a"}}}},{{"delta":{{"content":"{n}"}}}}' for n in range(4)]),
+    ),
+    "calls told apart by id only": (
+        "openai",
+        _openai(
+            *[_CALL % (id, '{"name":"f",', '""') for id in "ab"],
+            *[_CALL % (id, "{", piece) for piece in ('"{"', '"\\"x\\""', '":1"', '"}"') for id in "ab"],
+        ),
+    ),
+    "arguments that are no text": (
+        "openai",
+        _openai(_CALL % ("{}", '{"name":"f",', '""'), *[_CALL % (id, "{", "{}") for id in ("{}", "{}", "a", "b")]),
+    ),
+    "a thought without words": (
+        "openai",
+        _openai(
+            '{"delta":{"reasoning":"t"}}',
+            *[f'{{"delta":{{"content":"{text}","reasoning_details":[{{"type":"x"}}]}}}}' for text in ("", "a", "b")],
+        ),
+    ),
+    "a thought in two pieces": (
+        "openai",
+        _openai(
+            *[
+                f'{{"delta":{{"reasoning":"{text}","reasoning_details":[{{"text":"a"}},{{"text":"b"}}]}}}}'
+                for text in ("ab", "ab", "c")
+            ]
+        ),
+    ),
+    "a signature beside the text": (
+        "gemini",
+        [_CHUNK % (f'{{"text":"{n}","thoughtSignature":"s"}}', "") for n in range(4)],
+    ),
+    "sources that say what the text says": (
+        "gemini",
+        [
+            (_CHUNK % (f'{{"text":"{n}"}}', "")).replace(
+                "}]}", f'}}]}},"groundingMetadata":{{"webSearchQueries":["{n}"]}}', 1
+            )
+            for n in range(4)
+        ],
+    ),
+    "a candidate beside another": (
+        "gemini",
+        ['{"candidates":[%s,%s]}' % ((f'{{"content":{{"parts":[{{"text":"{n}"}}]}}}}',) * 2) for n in range(4)],
+    ),
+    "counts that are zeros again": (
+        "gemini",
+        [_CHUNK % (f'{{"text":"{n}"}}', _COUNTED % (count, count)) for n, count in enumerate((1, 2, 3, 0))],
+    ),
+    "zeros before there are counts": (
+        "gemini",
+        [_CHUNK % (f'{{"text":"{n}"}}', _COUNTED % (count, count)) for n, count in enumerate((0, 0, 2, 3, 4))],
+    ),
+    "counts of what is no chunk": (
+        "gemini",
+        [
+            *[
+                (_CHUNK % (f'{{"text":"{n}"}}', "")).replace("{", "{" + (_COUNTED % (n, n))[1:] + ",", 1)
+                for n in range(1, 5)
+            ],
+            '{"usageMetadata":{"promptTokenCount":9,"totalTokenCount":9},"candidates":[{"content":{"parts":[{"text":"\\x"}]}}]}',
+        ],
+    ),
+    "a byte order mark again": (
+        "openai",
+        [f'\ufeffdata: {{"choices":[{{"delta":{{"content":"{n}"}}}}]}}' for n in range(4)],
+    ),
+    "elements without commas": ("gemini", ["[", *[_CHUNK % (f'{{"text":"{n}"}}', "") for n in range(4)], "]"]),
+}
+
+
+@pytest.mark.parametrize(("name", "documents"), NO_REPEATS.values(), ids=NO_REPEATS)
+def test_what_a_text_alone_does_not_tell_is_read_in_full(name: str, documents: list[str]) -> None:
+    bare = documents[0] == "[" or documents[0].startswith("\ufeff")
+    pieces = [f"{document}\n\n" if bare else f"data: {document}\n\n" for document in documents]
+    repeats, full = both_ways(name, [piece.encode() for piece in pieces])
+    assert repeats == full
 
 
 def test_most_records_of_a_plain_stream_are_repeats() -> None:

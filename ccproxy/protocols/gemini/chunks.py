@@ -8,7 +8,6 @@ the end is held back, because usage may come later.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ccproxy.codec import jsontext
@@ -88,7 +87,9 @@ class ChunkReader:
         candidates = chunk.get("candidates")
         if candidates:
             self._take_candidates(candidates)
-        self.count(chunk.get("usageMetadata") or chunk.get("usage_metadata"))
+        self.count(counts := chunk.get("usageMetadata") or chunk.get("usage_metadata"))
+        if counts and self._told is None:  # nothing but zeros: the first that count are told at once
+            self.single = None
         if "promptFeedback" in chunk or "prompt_feedback" in chunk:
             self._take_feedback(either(chunk, "promptFeedback"))
 
@@ -139,6 +140,8 @@ class ChunkReader:
                 self._take_content(content)
             if not content or len(candidate) > 2 or "index" not in candidate:  # nearly every one has these two and no more
                 self._take_rest(candidate)
+        if len(candidates) > 1:
+            self.single = None
 
     def _take_rest(self, candidate: dict[str, JSON]) -> None:
         reason = either(candidate, "finishReason")
@@ -148,6 +151,7 @@ class ChunkReader:
         for key in FACTS:
             fact = either(candidate, key)
             if fact:
+                self.single = None
                 self._facts[key] = fact
 
     def _take_content(self, content: JSON) -> None:
@@ -164,7 +168,7 @@ class ChunkReader:
                 self._take_other(part)
             elif type(text) is str:
                 self._take_text(part, text)
-                self.single = (text, self._again(part)) if text and len(parts) == 1 else None
+                self.single = self._single_of(part, text) if text and len(parts) == 1 else None
             else:
                 raise Malformed("the text of a part is no string")
 
@@ -182,8 +186,10 @@ class ChunkReader:
         if signature and thought:
             self._sink.signature(_string(signature), NAME)
 
-    def _again(self, part: dict[str, JSON]) -> Callable[[str], None]:
-        return self._sink.thinking if part.get("thought") else self._more_text
+    def _single_of(self, part: dict[str, JSON], text: str) -> Single | None:
+        if part.get("thoughtSignature") or part.get("thought_signature"):
+            return None
+        return text, self._sink.thinking if part.get("thought") else self._more_text
 
     def _more_text(self, text: str) -> None:
         self._texts.append(text)

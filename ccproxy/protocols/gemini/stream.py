@@ -95,7 +95,7 @@ class Decoder(base.Decoder):
         if text:
             self._begun = True
         if text[:1] == b"[":
-            self._reader = JSONArrayReader()
+            self._reader, self._repeats = JSONArrayReader(), Repeats(())  # what is between elements counts
         return text
 
     def _last(self) -> list[bytes]:
@@ -371,19 +371,19 @@ class Tap(base.Tap):
             self.failure = base.error_from_document(NAME, error_status(chunk["error"]), chunk)
             return None
         self._look_at_end(chunk, payload)
-        self._counts = chunk.get("usageMetadata") or chunk.get("usage_metadata") or self._counts
+        self._count(chunk.get("usageMetadata") or chunk.get("usage_metadata"))
         if self._counts is None:  # hardly ever: every chunk counts
             self.said += _length(chunk)
         elif self._finished or self.usage is None:
             self._read_usage()
-        text = None if self._finished else _only_text(chunk)
+        text = None if self._finished or (self._counts is not None and self.usage is None) else _only_text(chunk)
         self.single = None if text is None else (text, self.speak if self._counts is None else base.pass_by)
         return None
 
     def missed(self, tokens: Mapping[str, bytes]) -> None:
         with suppress(Malformed):
             for counts in tokens.values():
-                self._counts = _load(counts) or self._counts
+                self._count(_load(counts))
 
     def eof(self) -> bytes:
         if self._empty:
@@ -408,6 +408,11 @@ class Tap(base.Tap):
 
     def keepalive(self) -> bytes:
         return _SIGN_OF_LIFE[SSE]
+
+    def _count(self, counts: JSON) -> None:
+        """The last that count something are true."""
+        if counts and (self._counts is None or (isinstance(counts, dict) and either(counts, "totalTokenCount"))):
+            self._counts = counts
 
     def _read_usage(self) -> None:
         if self._counts is not None:

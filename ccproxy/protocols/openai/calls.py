@@ -275,13 +275,14 @@ class Calls:
         if name and not call.name:
             call.name = name
             self._start(call, extra)
+        is_text = isinstance(arguments, str)
         if isinstance(arguments, (dict, list)):
             arguments = jsontext.dumps_str(arguments)
         if arguments is not None and not isinstance(arguments, str):
             raise Malformed("the arguments of a tool call are no text")
         if arguments:
             self._pass(call, call.news(arguments))
-            if not name:  # a name may begin the next call
+            if is_text and not name:  # a name may begin the next call
                 self.single = arguments, partial(self._more, call)
 
     def _more(self, call: _Call, arguments: str) -> None:

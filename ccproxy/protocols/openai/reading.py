@@ -157,6 +157,8 @@ class AnswerReader:
                 raise Malformed("a choice is no object")
             if not choice.get("index"):
                 self._choice(choice)
+        if len(choices) > 1:
+            self.single = None
 
     def _choice(self, choice: dict[str, JSON]) -> None:
         delta = choice.get("delta")
@@ -199,11 +201,14 @@ class AnswerReader:
 
     def _single_of(self, delta: dict[str, JSON], said: list[str]) -> Single | None:
         """What a delta held, if it was a text, a thought, or a piece of one call's arguments."""
-        thoughts = {words_of(value) for key in (*_THOUGHTS, DETAILS) if (value := delta.get(key))}
+        details = delta.get(DETAILS)
+        details = details[0] if isinstance(details, list) and len(details) == 1 else details
+        thoughts = {words_of(value) for value in (details, *map(delta.get, _THOUGHTS)) if value}
         if said == ["content"] and not thoughts and isinstance(text := delta["content"], str):
             return text, self._sink.text
-        if not said and len(thoughts) == 1 and self._thinking:
-            return thoughts.pop(), self._sink.thinking
+        if not said and len(thoughts) == 1 and self._thinking and not isinstance(details, list):
+            thought = thoughts.pop()
+            return (thought, self._sink.thinking) if thought else None
         return self._calls.single if said == ["tool_calls"] and not thoughts else None
 
     # -- words

@@ -303,14 +303,14 @@ class _Choice:
 class Tap(base.Tap):
     """See `base.Tap`. All choices are followed; the model's name stands in every chunk and is left alone."""
 
-    __slots__ = ("_choices", "_last")
+    __slots__ = ("_choices", "_first")
 
     volatile = VOLATILE
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._choices: dict[int, _Choice] = {}
-        self._last: dict[str, JSON] = {}  # the last chunk, for its id and model
+        self._first: dict[str, JSON] = {}  # the first chunk, for its id and model
 
     def look(self, payload: bytes) -> bytes | None:
         """[DONE] is preceded by the finish that the upstream forgot, as two events in one; a stream of [DONE] alone becomes
@@ -370,7 +370,7 @@ class Tap(base.Tap):
                 known = self._choices.setdefault(index if isinstance(index, int) else 0, _Choice())
                 known.look(choice)
                 self.single = known.single if len(choices) == 1 and not known.finished else None
-                self._last = document
+                self._first = self._first or document
 
     def _missing_finish(self) -> bytes:
         missing: list[JSON] = [
@@ -381,12 +381,12 @@ class Tap(base.Tap):
         return self._own_chunk(missing) if missing else b""
 
     def _own_chunk(self, choices: list[JSON]) -> bytes:
-        last = self._last
+        first = self._first
         chunk = {
-            "id": last.get("id") or made_id(self.context, "chatcmpl-"),
+            "id": first.get("id") or made_id(self.context, "chatcmpl-"),
             "object": "chat.completion.chunk",
-            "created": last.get("created") or self.context.created,
-            "model": last.get("model") or self.context.model,
+            "created": first.get("created") or self.context.created,
+            "model": first.get("model") or self.context.model,
             "choices": choices,
         }
         return jsontext.dumps(chunk)
