@@ -24,7 +24,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
 from attrs import Factory, evolve, field, frozen
@@ -32,6 +32,7 @@ from attrs import Factory, evolve, field, frozen
 from ccproxy.errors import ConfigError
 from ccproxy.policy.keys import Balance
 from ccproxy.policy.quirks import LACKS, TAKES, Quirk, Table
+from ccproxy.policy.rewrite import Injection, Position, Rules
 from ccproxy.policy.routing import DEFAULT, Destination, Router
 from ccproxy.policy.vendors import BUILT_IN, ROWS
 from ccproxy.protocols import PROTOCOLS
@@ -223,16 +224,35 @@ def _quirk(value: Any, spot: Spot) -> Quirk:
     return Quirk(**said)
 
 
+def _auto_or_flag(value: Any, spot: Spot) -> bool | None:
+    """None for "auto"."""
+    if value == "auto":
+        return None
+    if not isinstance(value, bool):
+        raise Wrong('must be true, false or "auto"')
+    return value
+
+
+def _old_and_new(value: Any, spot: Spot) -> tuple[str, str]:
+    pair: tuple[str, ...] = list_of(text)(value, spot)
+    if len(pair) != 2 or len(value) != 2:
+        raise Wrong('must be two texts, the old and the new one, as in ["Claude Code", "the agent"]')
+    if not pair[0]:
+        raise Wrong("must have an old text that is not empty")
+    return pair[0], pair[1]
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # What the file says
 
 
 @frozen(kw_only=True)
 class Server:
-    LATER: ClassVar = ("active_group", "log_bodies")
+    LATER: ClassVar = ("log_bodies",)
 
     host: str = key(_host, "127.0.0.1", "only this machine; any other address needs keys")
     port: int = key(whole(0, 65535), 11434, "the port in the guides that people follow, Ollama's too; 0: any free one")
+    active_group: str = key(text, "", "the group that /switch serves; none: /switch is refused")
 
 
 @frozen(kw_only=True)
@@ -246,9 +266,8 @@ class Model:
 @frozen(kw_only=True)
 class Provider:
     """An upstream account. base_url: what the protocol's own SDK takes as base URL, without a slash at its end.
-    headers: lower-case names. defaults: values for `model.Sampling` where the client is silent."""
-
-    LATER: ClassVar = ("strip_billing_line",)
+    headers: lower-case names. defaults: values for `model.Sampling` where the client is silent. strip_billing_line: whether
+    Claude Code's changing first line of the system prompt is removed; None: unless the host is its maker's."""
 
     protocol: str = key(choice(*PROTOCOLS), why=f"one of {', '.join(PROTOCOLS)}")
     base_url: str = key(url("http", "https"), "", "the address that the protocol's own SDK uses")
@@ -259,18 +278,17 @@ class Provider:
     warm: int = key(
         whole(0, 16), 0, "connections kept ready, TLS included, so that a request never waits for one; 16 at most"
     )
+    strip_billing_line: bool | None = key(
+        _auto_or_flag, None, "auto: Claude Code's changing line is removed unless the host is Anthropic's"
+    )
     defaults: dict[str, Any] = key(_defaults, Factory(dict), "what the client does not say is not sent")
     models: dict[str, Model] = key(table_of(a_record(Model), _some_name), Factory(dict), "nothing is known of them")
 
 
-_PROMPT = ("prompt_injection", "prompt", "prompt_file", "prompt_position", "prompt_models", "prompt_replace")
-
-
 @frozen(kw_only=True)
 class Group:
-    """keys: names of the proxy keys that may use the group, None for every key."""
-
-    LATER: ClassVar = (*_PROMPT, "tool_filter", "temperature_ratio")
+    """keys: names of the proxy keys that may use the group, None for every key. prompt: the file's content where there is
+    a prompt_file, which is an absolute path then."""
 
     models: dict[str, tuple[Destination, ...]] = key(
         table_of(one_or_more(_destination), _some_name), why='a table of aliases, such as "*" = "PROVIDER/*"'
@@ -279,6 +297,31 @@ class Group:
     keys: tuple[str, ...] | None = key(list_of(text), None, "every key")
     balance: Balance = key(choice("rotate", "failover"), "rotate", "evenly over targets and keys; failover: in order")
     compat: Literal["auto", "compat", "native"] = key(choice("auto", "compat", "native"), "auto", "as the path says")
+    prompt_injection: Injection = key(
+        choice(*get_args(Injection)), "off", "the client's prompt is its own; enhance: yours is added; replace: only yours"
+    )
+    prompt: str = key(text, "", "none")
+    prompt_file: str = key(text, "", "none; a relative path begins in this file's folder")
+    prompt_position: Position = key(
+        choice(*get_args(Position)), "system", "at the end of the system prompt; user: before the user's first message"
+    )
+    prompt_models: tuple[str, ...] = key(_patterns, (), "whatever model the client asks for")
+    prompt_replace: tuple[tuple[str, str], ...] = key(list_of(_old_and_new), (), "texts of the system prompt stay")
+    tool_filter: tuple[str, ...] = key(list_of(_some_name), (), "every tool stays")
+    temperature_ratio: float = key(number(0, 10), 1.0, "the temperature is the client's, and unsaid where it says none")
+
+    def rules(self, *, strip_billing_line: bool) -> Rules:
+        """What is done to requests, for a provider."""
+        return Rules(
+            injection=self.prompt_injection,
+            prompt=self.prompt,
+            position=self.prompt_position,
+            models=self.prompt_models,
+            replacements=self.prompt_replace,
+            tool_filter=self.tool_filter,
+            temperature_ratio=self.temperature_ratio,
+            strip_billing_line=strip_billing_line,
+        )
 
 
 @frozen(kw_only=True)
@@ -393,21 +436,35 @@ def load(
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: is not UTF-8 text; save it as UTF-8"]) from None
-    return loads(content, os.environ if env is None else env, host=host, port=port)
+    folder = Path(path).absolute().parent
+    return loads(content, os.environ if env is None else env, host=host, port=port, folder=folder)
 
 
-def loads(content: str, env: Mapping[str, str], *, host: str | None = None, port: int | None = None) -> Config:
-    """The configuration that `content` describes, as `load` reads it. Raises ConfigError with every problem."""
+def loads(
+    content: str,
+    env: Mapping[str, str],
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    folder: Path | None = None,
+) -> Config:
+    """The configuration that `content` describes, as `load` reads it. folder: where relative paths in it begin; the
+    process's own by default. Raises ConfigError with every problem."""
     document = _parsed(content)
     _override(document, {"host": host, "port": port})
-    return checked(document, env)
+    return checked(document, env, folder)
 
 
-def checked(document: dict[str, Any], env: Mapping[str, str]) -> Config:
+def checked(document: dict[str, Any], env: Mapping[str, str], folder: Path | None = None) -> Config:
     """The configuration in a document that is parsed already. Raises ConfigError with every problem."""
     spot = Spot("", [], env)
     config = record(Config, document, spot)
-    config = evolve(config, providers={name: _addressed(p) for name, p in config.providers.items()})
+    place = spot.at("groups")
+    config = evolve(
+        config,
+        providers={name: _addressed(p) for name, p in config.providers.items()},
+        groups={name: _prompted(group, folder or Path.cwd(), place.at(name)) for name, group in config.groups.items()},
+    )
     for check in _CHECKS:
         check(config, document, spot)
     if spot.problems:
@@ -438,6 +495,33 @@ def _addressed(provider: Provider) -> Provider:
     address = (provider.base_url or protocol.base_url).rstrip("/")
     suffix = next((suffix for suffix in protocol.sdk_suffix if address.endswith(suffix)), "")
     return evolve(provider, base_url=address.removesuffix(suffix))
+
+
+LONGEST_PROMPT = 1024 * 1024
+"""Bytes of a prompt's file: more is another file by mistake. The longest agents' prompts have a tenth of it."""
+
+
+def _prompted(group: Group, folder: Path, spot: Spot) -> Group:
+    """The group with its prompt_file read."""
+    if not group.prompt_file:
+        return group
+    path = folder / Path(group.prompt_file).expanduser()
+    place = spot.at("prompt_file")
+    try:
+        with path.open("rb") as file:
+            content = file.read(LONGEST_PROMPT + 1)
+        text = content.decode("utf-8-sig").strip()
+    except OSError as error:
+        place.complain(f"cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        place.complain("is not UTF-8 text; save it as UTF-8")
+    else:
+        if len(content) > LONGEST_PROMPT:
+            place.complain(f"has more than {LONGEST_PROMPT} bytes")
+        elif not text:
+            place.complain("is empty")
+        return evolve(group, prompt=group.prompt or text, prompt_file=str(path))
+    return evolve(group, prompt_file=str(path))
 
 
 def _implied(providers: list[str]) -> Group:
@@ -512,6 +596,26 @@ def _check_groups(config: Config, document: Mapping[str, Any], spot: Spot) -> No
                 place.item(i).complain(f"is not the name of a key in [keys]; {hint(key_name, known)}")
 
 
+def _check_prompts(config: Config, document: Mapping[str, Any], spot: Spot) -> None:
+    for name, group in config.groups.items():
+        place, said = spot.at("groups").at(name), document["groups"][name]
+        if "prompt" in said and "prompt_file" in said:
+            place.at("prompt_file").complain("cannot stand beside prompt: one of them is the prompt")
+        given = [word for word in ("prompt", "prompt_file") if said.get(word)]
+        if group.prompt_injection != "off" and not given:
+            place.at("prompt_injection").complain("has nothing to inject: add prompt or prompt_file")
+        if given and "prompt_injection" not in said:
+            place.at(given[0]).complain(
+                'is not used: add prompt_injection = "enhance" or "replace"; "off" keeps it for later'
+            )
+
+
+def _check_active(config: Config, document: Mapping[str, Any], spot: Spot) -> None:
+    active, groups = config.server.active_group, list(config.groups) or [DEFAULT]
+    if active and active not in groups:
+        spot.at("server").at("active_group").complain(f'"{active}" is not the name of a group; {hint(active, groups)}')
+
+
 def _check_destinations(config: Config, document: Mapping[str, Any], spot: Spot) -> None:
     providers = list(document["providers"]) if isinstance(document.get("providers"), dict) else []
     for name, group in config.groups.items():
@@ -533,4 +637,12 @@ def _check_destination(alias: str, destination: Destination, providers: list[str
         place.complain(f'"{destination}" has {right} * and the alias {left}; write as many on the right, or none')
 
 
-_CHECKS = (_check_reach, _check_tokens, _check_providers, _check_groups, _check_destinations)
+_CHECKS = (
+    _check_reach,
+    _check_tokens,
+    _check_providers,
+    _check_groups,
+    _check_prompts,
+    _check_active,
+    _check_destinations,
+)

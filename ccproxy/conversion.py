@@ -5,7 +5,8 @@ stands in two small tables here: what is answered without an upstream, and the p
 
 A request whose client and upstream speak the same protocol, and of which nothing has to change but the model's name, is
 relayed: its bytes go up as they came. Any other is read into the model and written again; so is one with another maker's
-signatures in its history, which this upstream would refuse, and every one in compat mode.
+signatures in its history, which this upstream would refuse, every one in compat mode, and what a group's rules change. In
+the last case the answer passes all the same: rules are about requests.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from ccproxy import media, notes, reasoning, tokens
 from ccproxy.codec import jsontext, splice
 from ccproxy.errors import CcproxyError, Malformed, RequestError, Unsupported
 from ccproxy.model import JSON, SEALED, Context, EmbeddingRequest, Request, Target, ToolCall, ToolResult, Usage
+from ccproxy.policy import rewrite
 from ccproxy.policy.fitting import fitted
+from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols.base import Call, Chat, Headers, Memory, Operation, Protocol
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Stages, Turner, whole_document
 from ccproxy.turns import exact_id
@@ -89,12 +92,18 @@ class Answered:
 
 
 def answered_here(
-    document: dict[str, JSON], client: Protocol, upstream: Protocol, context: Context, call: Call, operation: str
+    document: dict[str, JSON],
+    client: Protocol,
+    upstream: Protocol,
+    context: Context,
+    call: Call,
+    operation: str,
+    rules: Rules | None = None,
 ) -> Answered | None:
     """The answer that needs no upstream, where it speaks another protocol; None where it has to be asked. Raises
     RequestError."""
     same = client.name == upstream.name
-    return None if same or operation not in _HERE else _HERE[operation](document, client, upstream, context, call)
+    return None if same or operation not in _HERE else _HERE[operation](document, client, context, call, rules)
 
 
 def prepare(
@@ -106,8 +115,10 @@ def prepare(
     context: Context,
     call: Call,
     operation: str = CHAT,
+    rules: Rules | None = None,
 ) -> Prepared:
-    """The request for the upstream. Fills the context. Raises RequestError, Unsupported among them."""
+    """The request for the upstream. rules: what the group does to it. Fills the context. Raises RequestError, Unsupported
+    among them."""
     ours, theirs = _column(client, operation), _column(upstream, operation)
     ours.peek(document, context, call)
     own, chat = client.name == upstream.name, operation == CHAT
@@ -115,20 +126,22 @@ def prepare(
     stream = context.stream if not chat or asking == "auto" else asking == "always"
     shape = context.shape if own else ""
     in_words = context.compat and operation in _WITH_TOOLS
+    rules = rules if rules is not None and operation in _WITH_TOOLS and rules.concern(body) else None
     told = Prepared(path=theirs.path(target, stream, shape), headers=list(upstream.headers), body=body, stream=stream)
     asks_alike = own and stream == context.stream and shape in ours.native_shapes and not (chat and target.defaults)
     if chat:
         context.count_input = partial(_tokens_of, told, upstream)
     told.relayed = asks_alike and not in_words and not any(mark in body for mark in (SEALED, *ours.unfit))
-    if not told.relayed or (chat and _is_limited(target)):
+    if not told.relayed or rules is not None or (chat and _is_limited(target)):
         request = ours.read_request(document, context, call)
         if chat and not own:
             notes.own_members(request.extras, context, client.chat.quiet)
+        ruled = rules is not None and rewrite.apply(rules, request)
         if in_words:
             _in_words(request, context)
         bent = chat and _bend(request, target, context)
-        if bent or not told.relayed:
-            told.relayed = False
+        if ruled or bent or not told.relayed:
+            told.relayed = told.relayed and not bent
             told.body = _written(request, theirs, target, context, stream, own=own)
             return told
     relay = partial(_relayed, context=context, chat=theirs) if isinstance(theirs, Chat) else _renamed
@@ -265,7 +278,7 @@ def _renamed(body: bytes, document: dict[str, JSON], target: Target) -> bytes:
 
 
 def _alone(
-    document: dict[str, JSON], client: Protocol, upstream: Protocol, context: Context, call: Call
+    document: dict[str, JSON], client: Protocol, context: Context, call: Call, rules: Rules | None
 ) -> Answered | None:
     chat = client.chat
     chat.peek(document, context, call)
@@ -278,19 +291,21 @@ def _alone(
 
 
 def _counted(
-    document: dict[str, JSON], client: Protocol, upstream: Protocol, context: Context, call: Call
+    document: dict[str, JSON], client: Protocol, context: Context, call: Call, rules: Rules | None
 ) -> Answered | None:
     """Sent to an upstream of another protocol, a count would only be refused there (F099)."""
     counting = client.count
     assert counting is not None
     request = counting.read_request(document, context, call)
+    if rules is not None:
+        rewrite.apply(rules, request)
     if context.compat:
         _in_words(request, context)
     count = tokens.of_request(request)
     return Answered(jsontext.dumps(counting.write_answer(count, context)))
 
 
-_HERE: dict[str, Callable[[dict[str, JSON], Protocol, Protocol, Context, Call], Answered | None]] = {
+_HERE: dict[str, Callable[[dict[str, JSON], Protocol, Context, Call, Rules | None], Answered | None]] = {
     CHAT: _alone,
     "count": _counted,
 }

@@ -266,10 +266,10 @@ class Exchange:
         ours, theirs = self._protocol, plan.protocol
         if self._memory is not None:
             document, body = self._recalled(document, body, theirs, self._memory)
-        answered = conversion.answered_here(document, ours, theirs, context, call, self._operation)
+        answered = conversion.answered_here(document, ours, theirs, context, call, self._operation, plan.rules)
         if answered is not None:
             return answered
-        prepared = conversion.prepare(body, document, ours, theirs, plan.target, context, call, self._operation)
+        prepared = conversion.prepare(body, document, ours, theirs, plan.target, context, call, self._operation, plan.rules)
         self._prepared = prepared
         record.stream = context.stream
         return self._dial(plan, prepared)

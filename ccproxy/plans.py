@@ -10,6 +10,7 @@ from ccproxy.actions import Endpoint
 from ccproxy.errors import CcproxyError
 from ccproxy.model import Target, Usage
 from ccproxy.policy.keys import Choice, Pair
+from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols.base import Headers, Protocol
 
 
@@ -30,7 +31,8 @@ class Patience:
 class Plan:
     """Which upstream serves a request. prefix: the base URL's path. headers: the provider's own and its credentials.
     secrets: what no client and no log may see, not even in an error that repeats it. key: which of the provider's keys it
-    is, from 1; 0 where there is one or none. compat: tools go as text (`policy.compat`)."""
+    is, from 1; 0 where there is one or none. compat: tools go as text (`policy.compat`). rules: what else is done to
+    the request (`policy.rewrite`)."""
 
     protocol: Protocol
     target: Target
@@ -41,6 +43,7 @@ class Plan:
     key: int = 0
     patience: Patience = Patience()
     compat: bool = False
+    rules: Rules | None = None
 
 
 @frozen

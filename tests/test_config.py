@@ -36,6 +36,7 @@ from ccproxy.config import (
 from ccproxy.errors import ConfigError
 from ccproxy.model import Sampling
 from ccproxy.policy.quirks import Quirk
+from ccproxy.policy.rewrite import Rules
 from ccproxy.policy.routing import Destination
 from ccproxy.policy.vendors import BUILT_IN
 
@@ -302,10 +303,7 @@ def test_every_problem_is_told_with_its_key_path(text: str, complaints: list[str
 
 LATER = {
     "": "mcp.servers = {}\nsecurity = {}\n",
-    "server": "[server]\nactive_group = 'a'\nlog_bodies = true\n",
-    "providers.bailian": "strip_billing_line = 'auto'\n",
-    "groups.qwen": "[groups.qwen]\nmodels.a = 'bailian/a'\nprompt_injection = 'off'\nprompt = ''\nprompt_file = ''\n"
-    "prompt_position = ''\nprompt_models = []\nprompt_replace = []\ntool_filter = []\ntemperature_ratio = 1\n",
+    "server": "[server]\nlog_bodies = true\n",
 }
 
 
@@ -319,6 +317,90 @@ def test_what_is_designed_but_not_built_is_refused_by_name(path: str, lines: str
         line.split(" ")[0].split(".")[0] for line in lines.splitlines() if not line.startswith(("[", "models"))
     ]
     assert all(line.endswith("not supported yet by this version of ccproxy; remove it") for line in caught.value.problems)
+
+
+RULED = PROVIDER + "[groups.a]\nmodels.a = 'bailian/a'\n"
+RULES = [
+    ("prompt_injection = 'append'\nprompt = 'x'", "prompt_injection: must be one of off, enhance, replace"),
+    ("prompt_injection = 'enhance'", "prompt_injection: has nothing to inject: add prompt or prompt_file"),
+    ("prompt_injection = 'replace'\nprompt = ''", "prompt_injection: has nothing to inject: add prompt or prompt_file"),
+    ("prompt = 'x'", 'prompt: is not used: add prompt_injection = "enhance" or "replace"; "off" keeps it for later'),
+    ("prompt_injection = 'off'\nprompt = 'x'\nprompt_file = 'p.md'", "prompt_file: cannot stand beside prompt"),
+    ("prompt_injection = 'off'\nprompt_file = 'none.md'", "prompt_file: cannot be read: No such file or directory"),
+    ("prompt_injection = 'off'\nprompt_file = '.'", "prompt_file: cannot be read: Is a directory"),
+    ("prompt_injection = 'off'\nprompt_file = 'odd.md'", "prompt_file: is not UTF-8 text; save it as UTF-8"),
+    ("prompt_injection = 'off'\nprompt_file = 'empty.md'", "prompt_file: is empty"),
+    ("prompt_injection = 'off'\nprompt_file = 'long.md'", "prompt_file: has more than 1048576 bytes"),
+    ("prompt_position = 'first'", "prompt_position: must be one of system, user"),
+    ("prompt_models = []", "prompt_models: must name at least one"),
+    ("prompt_replace = ['a', 'b']", "prompt_replace[0]: must be a list, not a string"),
+    ("prompt_replace = [['a']]", "prompt_replace[0]: must be two texts"),
+    ("prompt_replace = [['', 'a']]", "prompt_replace[0]: must have an old text that is not empty"),
+    ("prompt_replace = [['a', 1]]", "prompt_replace[0][1]: must be a string, not a whole number"),
+    ("tool_filter = 'Web*'", "tool_filter: must be a list, not a string"),
+    ("tool_filter = ['']", "tool_filter[0]: must be a name, not empty"),
+    ("temperature_ratio = -0.1", "temperature_ratio: must be a number from 0 to 10"),
+    ("temperature_ratio = 11", "temperature_ratio: must be a number from 0 to 10"),
+    ("temperature_ratio = true", "temperature_ratio: must be a number from 0 to 10, not true or false"),
+    ("prompt_inject = 'off'", "prompt_inject: unknown key; did you mean prompt_injection?"),
+]
+
+
+@pytest.mark.parametrize(("lines", "complaint"), RULES)
+def test_mistakes_in_a_groups_rules(lines: str, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "p.md").write_text("x")
+    (tmp_path / "odd.md").write_bytes(b"\xff")
+    (tmp_path / "empty.md").write_text(" \n")
+    (tmp_path / "long.md").write_text("x" * (1024 * 1024 + 1))
+    with pytest.raises(ConfigError) as caught:
+        loads(RULED + lines, {}, folder=tmp_path)
+    assert caught.value.problems[0].startswith(f"groups.a.{complaint}")
+
+
+def test_a_groups_rules() -> None:
+    lines = """
+prompt_injection = "enhance"
+prompt = "Be brief."
+prompt_position = "user"
+prompt_models = "claude-*"
+prompt_replace = [["old", "new"], ["gone", ""]]
+tool_filter = ["Web*"]
+temperature_ratio = 0.7
+"""
+    assert loads(RULED + lines, {}).groups["a"].rules(strip_billing_line=True) == Rules(
+        injection="enhance",
+        prompt="Be brief.",
+        position="user",
+        models=("claude-*",),
+        replacements=(("old", "new"), ("gone", "")),
+        tool_filter=("Web*",),
+        temperature_ratio=0.7,
+        strip_billing_line=True,
+    )
+    assert loads(RULED, {}).groups["a"].rules(strip_billing_line=False) == Rules()
+
+
+def test_a_prompts_file_is_found_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "agent.md").write_bytes(b"\xef\xbb\xbfBe ${BRIEF}.\n\n")
+    path = tmp_path / "ccproxy.toml"
+    path.write_text(RULED + "prompt_injection = 'enhance'\nprompt_file = 'prompts/agent.md'\n")
+    group = load(path, {}).groups["a"]
+    assert (group.prompt, group.prompt_file) == ("Be ${BRIEF}.", str(tmp_path / "prompts" / "agent.md"))
+
+
+@pytest.mark.parametrize(("said", "means"), [("'auto'", None), ("true", True), ("false", False)])
+def test_whether_the_billing_line_is_removed(said: str, means: bool | None) -> None:
+    assert loads(PROVIDER + f"strip_billing_line = {said}\n", {}).providers["bailian"].strip_billing_line is means
+    with pytest.raises(ConfigError, match=r'strip_billing_line: must be true, false or "auto"'):
+        loads(PROVIDER + "strip_billing_line = 'yes'\n", {})
+
+
+def test_the_active_group_is_one() -> None:
+    assert loads("[server]\nactive_group = 'a'\n" + RULED, {}).server.active_group == "a"
+    assert loads("[server]\nactive_group = 'default'\n" + PROVIDER, {}).server.active_group == "default"
+    with pytest.raises(ConfigError, match=r'server\.active_group: "b" is not the name of a group; known: a'):
+        loads("[server]\nactive_group = 'b'\n" + RULED, {})
 
 
 def test_how_a_group_has_its_tools_served() -> None:

@@ -30,7 +30,8 @@ from ccproxy.exchange import Exchange, error_reply
 from ccproxy.model import Context, Target
 from ccproxy.plans import Attempt, Candidates, Patience, Plan, Record
 from ccproxy.policy.keys import Pair, Pools
-from ccproxy.policy.routing import DEFAULT
+from ccproxy.policy.rewrite import Rules, is_makers
+from ccproxy.policy.routing import DEFAULT, Route
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Protocol
 from ccproxy.transport.http1 import RequestHead
@@ -62,12 +63,17 @@ class App:
         )
         self._id = secrets.token_hex(8)
         self._router = config.router()
-        self._paths = PathTable(PROTOCOLS.values(), self._router.groups)
+        self._paths = PathTable(PROTOCOLS.values(), self._router.groups, config.server.active_group)
         self._models = ModelLists(self._router, config.providers)
         self._upstreams = {name: _Upstream(name, provider, config) for name, provider in config.providers.items()}
         self.warm = [
             (self._upstreams[name].endpoint, provider.warm) for name, provider in config.providers.items() if provider.warm
         ]
+        self._rules = {
+            (group, provider): its.rules(strip_billing_line=self._upstreams[provider].strips_billing_line)
+            for group, its in config.groups.items()
+            for provider in config.providers
+        }
         self._pools = Pools({name: len(provider.api_keys) for name, provider in config.providers.items()})
         self._operations: Mapping[str, Callable[[RequestHead, Match, str, float], Accept | Reply]] = {
             "chat": self._exchange,
@@ -185,12 +191,14 @@ class App:
         group = self.config.groups[route.group]
         compat = {"auto": match.compat, "compat": True, "native": False}[group.compat]
         if self._pools.is_one(route.destinations):
-            return self._plan_for(hops, compat, Pair(route.destinations[0], 0))
+            return self._plan_for(route, hops, compat, Pair(route.destinations[0], 0))
         choice = self._pools.choice(route.destinations, group.balance)
-        return Candidates(choice, partial(self._plan_for, hops, compat))
+        return Candidates(choice, partial(self._plan_for, route, hops, compat))
 
-    def _plan_for(self, hops: str, compat: bool, pair: Pair) -> Plan:
-        return self._upstreams[pair.destination.provider].plan(pair.destination.model, pair.key, hops, compat)
+    def _plan_for(self, route: Route, hops: str, compat: bool, pair: Pair) -> Plan:
+        provider = pair.destination.provider
+        rules = self._rules[route.group, provider].for_model(route.name)
+        return self._upstreams[provider].plan(pair.destination.model, pair.key, hops, compat, rules)
 
     # Judgements
 
@@ -230,9 +238,11 @@ class _Upstream:
             hold=times.hold,
         )
 
+        said = provider.strip_billing_line
+        self.strips_billing_line = not is_makers(self._host) if said is None else said
         self._target = lru_cache(_TARGETS)(self._described)
 
-    def plan(self, model: str, number: int, hops: str, compat: bool) -> Plan:
+    def plan(self, model: str, number: int, hops: str, compat: bool, rules: Rules | None) -> Plan:
         """number: of the key, from 0. hops: what the loop marker says."""
         keys = self._provider.api_keys
         credentials = self._protocol.key_headers(keys[number]) if keys else []
@@ -246,6 +256,7 @@ class _Upstream:
             key=number + 1 if len(keys) > 1 else 0,
             patience=self._patience,
             compat=compat,
+            rules=rules,
         )
 
     def _described(self, model: str) -> Target:

@@ -1,6 +1,6 @@
 """Method and path to protocol and operation. The table comes from the protocols' records; the group is a path prefix.
 
-    path     = [ "/" group ] [ "/" mode ] route
+    path     = [ "/" group | "/switch" ] [ "/" mode ] route
     mode     = a word of MODES
     route    = a literal, or a prefix and a suffix around {model} or around {id}, which is one segment
 
@@ -71,13 +71,18 @@ class _Pattern:
 MODES = frozenset({"compat", "compat_mode"})
 """Segments that may stand before a route and say how it is served: with tools as text."""
 
+SWITCH = "switch"
+"""The segment that stands for the active group, whichever that is at the time of the request."""
+
 
 class PathTable:
-    """All routes of all protocols."""
+    """All routes of all protocols. active: the group that `/switch` leads to, "" for none."""
 
-    def __init__(self, protocols: Iterable[Protocol], groups: Iterable[str]) -> None:
+    def __init__(self, protocols: Iterable[Protocol], groups: Iterable[str], active: str = "") -> None:
         self._protocols = tuple(protocols)
         self._groups = frozenset(groups) - RESERVED
+        self._active = active
+        self._first = self._groups | {SWITCH}
         self._literal: dict[str, list[_Served]] = {}
         self._patterns: list[_Pattern] = []
         for protocol in self._protocols:
@@ -93,7 +98,7 @@ class PathTable:
         served as GET. Raises Misrouted."""
         method = "GET" if method == "HEAD" else method
         path = "/" + path.strip("/")
-        group, inside = _taken(path, self._groups)
+        group, inside = _taken(path, self._first)
         mode, inner = _taken(inside, MODES)
         one = self._alone.get((method, inner))
         named = {}
@@ -107,6 +112,10 @@ class PathTable:
             one = _chosen([one for one, _ in served], marks)
             value = unquote(next(value for other, value in served if other is one))
             named = {"id": value} if _ID in one.route.path else {"model": value}
+        if group == SWITCH:
+            group = self._active
+            if not group:
+                raise Misrouted(one.protocol, self._inactive())
         call = Call(**named, stream=one.route.stream, query=query, path=inner, shape=one.route.shape)
         return Match(protocol=one.protocol, route=one.route, group=group, call=call, compat=bool(mode))
 
@@ -147,6 +156,11 @@ class PathTable:
             return Misrouted(protocol, NotFound(message, code="group_not_found"))
         return Misrouted(protocol, NotFound(f"there is no route {path[:200]}", code="route_not_found"))
 
+    def _inactive(self) -> NotFound:
+        known = ", ".join(sorted(self._groups)) or "none"
+        what = "no group is active; choose one with `ccproxy switch NAME` (active_group in [server])"
+        return NotFound(f"{what}; groups: {known}", code="no_active_group")
+
     def _not_taken(self, method: str, path: str, found: list[_Served], marks: frozenset[str]) -> Misrouted:
         """The path is served, but not by this method; or what looks like a model is a model and an unknown action."""
         acting = next((p.served for p in self._patterns if p.acts(path) and p.served.route.method == method), None)
@@ -166,7 +180,7 @@ def _taken(path: str, words: frozenset[str]) -> tuple[str, str]:
 
 
 _PREFIXES = 2
-"""Segments that may stand before a route: a group and a mode."""
+"""Segments that may stand before a route: a group (or `switch`) and a mode."""
 
 
 def _chosen(served: list[_Served], marks: frozenset[str]) -> _Served:

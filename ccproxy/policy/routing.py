@@ -41,11 +41,13 @@ class Destination:
 
 @frozen
 class Route:
-    """Where a name leads, first choice first, and the group and the alias in which it was found."""
+    """Where a name leads, first choice first, and the group and the alias in which it was found. name: what was asked for
+    in the group."""
 
     group: str
     alias: str
     destinations: tuple[Destination, ...]
+    name: str = field(default="", eq=False)
 
 
 Aliases = Mapping[str, Sequence[Destination]]
@@ -129,7 +131,7 @@ class Router:
         found = self._group(group).find(model) if model else None
         if found is None:
             raise NotFound(_unknown_model(group, model, self.names(group)), code="model_not_found", param="model")
-        return Route(group, *found)
+        return Route(group, *found, name=model)
 
     def names(self, group: str) -> tuple[str, ...]:
         """The exact aliases of a group, in file order. Raises NotFound for an unknown group."""

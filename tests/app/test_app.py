@@ -11,8 +11,8 @@ import pytest
 
 from ccproxy.actions import Accept, Action, Dial, Finished, Reply
 from ccproxy.app import App, log_record
-from ccproxy.config import loads
-from ccproxy.errors import CcproxyError, RequestError, UpstreamError
+from ccproxy.config import RESERVED, loads
+from ccproxy.errors import CcproxyError, ConfigError, RequestError, UpstreamError
 from ccproxy.model import Usage
 from ccproxy.plans import Attempt, Record
 from ccproxy.protocols import PROTOCOLS
@@ -640,3 +640,136 @@ TOOLS: dict[str, dict[str, Any]] = {
     "gemini": {"tools": [{"functionDeclarations": [_LOOK]}]},
     "ollama": {"tools": [{"type": "function", "function": _LOOK}]},
 }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Access modes
+
+ACTIVE = '[server]\nactive_group = "qwen"\n'
+MODES = {"": False, "/compat": True, "/compat_mode": True}
+TOOLS = {
+    "openai": {"tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]},
+    "responses": {"tools": [{"type": "function", "name": "look", "parameters": {"type": "object"}}]},
+    "claude": {"tools": [{"name": "look", "input_schema": {"type": "object"}}]},
+    "gemini": {"tools": [{"functionDeclarations": [{"name": "look"}]}]},
+    "ollama": {"tools": [{"type": "function", "function": {"name": "look"}}]},
+}
+
+
+@pytest.mark.parametrize(("mode", "compat"), MODES.items())
+@pytest.mark.parametrize(
+    ("group", "host"), [("", "up.example"), ("/qwen", "claude.example"), ("/switch", "claude.example")]
+)
+@pytest.mark.parametrize("protocol", NAMES)
+def test_all_access_modes_of_every_protocol(protocol: str, group: str, host: str, mode: str, compat: bool) -> None:
+    dial = dialled(App(loads(ACTIVE + OPEN, {})), protocol, group + mode, **TOOLS[protocol])
+    assert dial.endpoint.host == host
+    assert ("tools" in json.loads(dial.body), b'<tool name=\\"look\\">' in dial.body) == (not compat, compat)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("protocol", NAMES)
+def test_switch_knows_the_active_groups_keys(protocol: str, mode: str) -> None:
+    app, line = App(loads(ACTIVE + CLOSED, {})), LINES[protocol].format(f"/switch{mode}")
+    assert error_of(app, protocol, line)[0] == 401
+    assert error_of(app, protocol, line, {"x-api-key": "cs-laptop"}) == (
+        403,
+        'the proxy key "laptop" may not use the group "qwen"',
+    )
+    assert isinstance(asked(app, line, {"x-api-key": "cs-ci"}), Accept)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("protocol", NAMES)
+def test_switch_without_an_active_group(protocol: str, mode: str) -> None:
+    status, message = error_of(open_app(), protocol, LINES[protocol].format(f"/switch{mode}"))
+    assert (status, message) == (
+        404,
+        "no group is active; choose one with `ccproxy switch NAME` (active_group in [server]); groups: default, qwen",
+    )
+
+
+@pytest.mark.parametrize("group", ["", "/switch", "/qwen", "/default"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("protocol", NAMES)
+def test_a_group_in_the_models_name_wins_in_every_mode(protocol: str, mode: str, group: str) -> None:
+    """And its keys are asked, beside those of the path's group."""
+    app, line = App(loads(ACTIVE + CLOSED, {})), LINES[protocol].format(group + mode)
+    for wanted, host in (("qwen@fast", "claude.example"), ("default@fast", "up.example"), ("fast@2", None)):
+        document = {**REQUESTS[protocol], **({"model": wanted} if protocol != "gemini" else {})}
+        action = told(asked(app, line.replace("fast", wanted), {"x-api-key": "cs-ci"}), document)
+        assert (action.endpoint.host if isinstance(action, Dial) else action.status) == (host or 404)
+    if group in ("", "/default"):
+        document = {**REQUESTS[protocol], **({"model": "qwen@fast"} if protocol != "gemini" else {})}
+        reply = told(asked(app, line.replace("fast", "qwen@fast"), {"x-api-key": "cs-laptop"}), document)
+        assert (reply.status, "may not use" in SHAPES[protocol](json.loads(reply.body), 403)) == (403, True)
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+@pytest.mark.parametrize("protocol", NAMES)
+def test_a_reserved_name_is_no_group(protocol: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"groups.{name}: is a reserved name"):
+        loads(OPEN + f'[groups.{name}.models]\na = "up/a"\n', {})
+    if name != "models":  # behind which any name is a model's
+        assert error_of(open_app(), protocol, LINES[protocol].format(f"/{name}/qwen"))[0] == 404
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A group's rules
+
+RULED = OPEN.replace(
+    "[groups.qwen.models]",
+    """[groups.qwen]
+prompt_injection = "enhance"
+prompt = "Work in small steps."
+prompt_models = ["fa*"]
+tool_filter = ["lo*"]
+temperature_ratio = 0.5
+[groups.qwen.models]
+slow = "anthropic/claude-fast"
+both = ["up/gpt-fast", "anthropic/claude-fast"]""",
+)
+
+
+@pytest.mark.parametrize("group", ["/qwen", "/qwen/compat"])
+@pytest.mark.parametrize("protocol", NAMES)
+def test_a_groups_rules_are_applied(protocol: str, group: str) -> None:
+    app = App(loads(RULED, {}))
+    document = json.loads(dialled(app, protocol, group, **TOOLS[protocol]).body)
+    assert document["system"] in ("Work in small steps.", [{"type": "text", "text": "Work in small steps."}])
+    assert (document["temperature"], "tools" in document) == (0.5, False)
+    assert "system" not in json.loads(dialled(app, protocol, **TOOLS[protocol]).body)
+
+
+def test_the_models_name_is_the_one_within_the_group() -> None:
+    app = App(loads(RULED, {}))
+    for model, meant in (("fast", True), ("qwen@fast", True), ("slow", False), ("qwen@slow", False)):
+        document = json.loads(dialled(app, "claude", "/qwen", model=model).body)
+        assert ("system" in document, document["temperature"]) == (meant, 0.5)
+
+
+def test_rules_hold_for_every_pair() -> None:
+    app = App(loads(RULED.replace('["fa*"]', '["*"]'), {}))
+    for _ in range(3):
+        assert b"Work in small steps." in dialled(app, "claude", "/qwen", model="both").body
+
+
+BILLED = {
+    "system": [{"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1;"}, {"type": "text", "text": "You"}]
+}
+HOSTS = [
+    ("claude.example", "", False),
+    ("api.anthropic.com", "", True),
+    ("claude.example", "strip_billing_line = false\n", True),
+    ("api.anthropic.com", "strip_billing_line = true\n", False),
+    ("api.anthropic.com", "strip_billing_line = 'auto'\n", True),
+]
+
+
+@pytest.mark.parametrize(("host", "line", "stays"), HOSTS)
+def test_claude_codes_billing_line(host: str, line: str, stays: bool) -> None:
+    text = OPEN.replace('base_url = "https://claude.example/v1"\ndefaults = { temperature = 0.5 }\n',
+                        f'base_url = "https://{host}/v1"\n{line}')  # fmt: skip
+    body = dialled(App(loads(text, {})), "claude", "/qwen", **BILLED).body
+    assert json.loads(body)["system"] == BILLED["system"][not stays :]
+    assert b"billing" not in dialled(open_app(), "claude", **BILLED).body

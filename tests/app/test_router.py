@@ -53,6 +53,27 @@ def test_chat(line: str, protocol: str, stream: bool | None, model: str, group: 
     assert (found.call.stream, found.call.model, found.compat) == (stream, model, mode != "")
 
 
+@pytest.mark.parametrize("mode", ["", "/compat", "/compat_mode"])
+@pytest.mark.parametrize("active", ["qwen", "default"])
+@pytest.mark.parametrize(("line", "protocol", "stream", "model"), CHATS)
+def test_switch_leads_to_the_active_group(
+    line: str, protocol: str, stream: bool | None, model: str, active: str, mode: str
+) -> None:
+    method, _, path = line.partition(" ")
+    table = PathTable(PROTOCOLS.values(), ["default", "qwen"], active)
+    head = head_of(f"{method} /switch{mode}{path}")
+    found = table.match(head.method, head.path, NONE, head.query)
+    assert (found.protocol.name, found.group, found.compat) == (protocol, active, mode != "")
+    assert (found.call.stream, found.call.model, found.call.path.startswith("/switch")) == (stream, model, False)
+
+
+def test_switch_without_an_active_group_names_the_groups() -> None:
+    found = lost("POST /switch/compat/v1/messages")
+    assert (found.error.status, found.error.code, found.protocol.name) == (404, "no_active_group", "claude")
+    assert "groups: default, qwen" in found.error.message
+    assert "ccproxy switch NAME" in found.error.message
+
+
 LISTS = [
     ("GET /v1/models", NONE, "openai", "models", ""),
     ("HEAD /v1/models", NONE, "openai", "models", ""),
@@ -123,7 +144,10 @@ LOST = [
     ("POST /compat/compat/v1/messages", NONE, 404, "claude", "no route"),
     ("POST /other/compat/v1/messages", NONE, 404, "claude", 'no group "other"; groups: default, qwen'),
     ("GET /qwen/compat/v1/messages", NONE, 405, "claude", "/v1/messages does not take GET; it takes POST"),
-    ("POST /switch/api/chat", NONE, 404, "ollama", "no route"),
+    ("POST /switch/api/chat", NONE, 404, "ollama", "no group is active"),
+    ("POST /switch/switch/api/chat", NONE, 404, "ollama", "no route"),
+    ("POST /qwen/switch/api/chat", NONE, 404, "ollama", "no route"),
+    ("GET /switch", NONE, 404, "openai", "no route"),
     ("POST /qwen/qwen/v1/messages", NONE, 404, "claude", "no route"),
     ("POST /qwen", NONE, 404, "openai", "no route /qwen"),
     ("POST /v1/v1/messages", NONE, 404, "claude", "no route"),

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from functools import partial
 
 from ccproxy.errors import RequestError
-from ccproxy.model import Context, Message, Part, Request, Text, Tool
+from ccproxy.model import Context, Message, Request, Text, Tool
 from ccproxy.policy.compat.history import as_text
 from ccproxy.policy.compat.prompt import choice_words, guide
 from ccproxy.policy.compat.stage import Calls
+from ccproxy.policy.rewrite import add_to_system, append
 from ccproxy.stream import Sink, Stage
 from ccproxy.turns import settle
 
@@ -35,7 +36,7 @@ def apply(request: Request, context: Context) -> None:
         text = Text(guide(tools, parallel=request.parallel_tool_calls is not False))
         marked = next((tool for tool in reversed(tools) if tool.cache), None)
         text.cache = marked.cache if marked else None
-        _add_to_system(request, text)
+        add_to_system(request, text)
         _add_to_last(request.messages, choice_words(choice, tools))
         context.written_tools = tools
         context.json_wanted = request.format is not None and request.format.kind != "text"
@@ -55,34 +56,12 @@ def _tools(request: Request, context: Context) -> list[Tool]:
     return tools
 
 
-def _add_to_system(request: Request, text: Text) -> None:
-    """At the end of the system prompt, wherever that stands. A cache mark at its end moves along, since marks are few."""
-    leading = None
-    for message in request.messages:
-        if message.role != "system":
-            break
-        leading = message
-    parts = request.system if leading is None else leading.parts
-    last = parts[-1] if parts else None
-    if last is not None and last.cache:
-        text.cache, last.cache = last.cache, None
-    _append(parts, text)
-
-
-def _append(parts: list[Part], text: Text) -> None:
-    last = parts[-1] if parts else None
-    if type(last) is Text and not last.cache and not last.citations:
-        parts[-1] = Text(f"{last.text}\n\n{text.text}" if last.text else text.text, cache=text.cache)
-    else:
-        parts.append(text)
-
-
 def _add_to_last(messages: list[Message], words: str) -> None:
     """Behind the user's last words, the nearest to the answer."""
     if not words:
         return
     for message in reversed(messages):
         if message.role == "user":
-            _append(message.parts, Text(words))
+            append(message.parts, Text(words))
             return
     messages.append(Message("user", [Text(words)]))

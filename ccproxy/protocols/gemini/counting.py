@@ -53,7 +53,9 @@ def read_request(document: dict[str, JSON], context: Context, call: Call) -> Req
 def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """See `base.Operation`."""
     written = requests_out.write_request(request, target, context)
-    if context.shape != WHOLE:
+    said = request.extras.fields if request.extras is not None else {}
+    # Beside bare turns the Gemini API takes nothing more, so that what a policy has added needs the whole request.
+    if context.shape != WHOLE and not ("systemInstruction" in written and "systemInstruction" not in said):
         return written
     return {WHOLE: {**written, "model": requests_out.resource(target.model)}}
 

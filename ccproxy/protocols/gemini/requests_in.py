@@ -97,6 +97,8 @@ def _read_system(extras: Extras) -> list[Part]:
         return [Text(system)]
     rest = dict(object_(system, "systemInstruction"))
     parts = rest.pop("parts", None)
+    if not parts:
+        rest["parts"] = []  # nothing was said; where parts were, and a policy has removed them, this is not left
     extras.fields["systemInstruction"] = rest
     pairs = Pairs()
     return [

@@ -136,11 +136,12 @@ def _own_contents(messages: list[Message], writer: PartWriter) -> list[dict[str,
 
 
 def _own_system(parts: list[Part], rest: JSON, writer: PartWriter) -> JSON:
-    """`rest`: what the instruction said beside its parts, "" when it was a string, None when there was none."""
+    """`rest`: what the instruction said beside its parts, "" when it was a string, None when there was none. An instruction
+    that has lost its parts is none."""
     if rest == "" and len(parts) == 1 and isinstance(parts[0], Text):
         return parts[0].text
-    if not parts and rest is None:
-        return None
+    if not parts:
+        return rest if rest and "parts" in rest else None
     return {**(rest or {}), "parts": writer.parts(parts)}
 
 

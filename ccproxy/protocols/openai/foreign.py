@@ -44,7 +44,7 @@ from ccproxy.protocols.base import fit, fit_tool_name
 from ccproxy.protocols.openai.checks import extras_of
 from ccproxy.protocols.openai.messages import MEMBER
 from ccproxy.protocols.openai.parts import thinking_part
-from ccproxy.protocols.openai.terms import DETAILS, EXTRA, NAME, own_proof
+from ccproxy.protocols.openai.terms import DETAILS, EXTRA, HOTTEST, NAME, own_proof
 
 DIALECT = schema.Dialect(name=NAME, object_root=True, fill_properties=True)
 """An object schema without `properties` is refused by OpenAI, and so is a root that is a union or no object (guide
@@ -70,7 +70,7 @@ _MAX_STOPS = 4
 
 _CUSTOM_SCHEMA = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 _RANGES = {
-    "temperature": (0.0, 2.0),
+    "temperature": (0.0, HOTTEST),
     "top_p": (0.0, 1.0),
     "frequency_penalty": (-2.0, 2.0),
     "presence_penalty": (-2.0, 2.0),

@@ -22,6 +22,7 @@ from ccproxy.model import (
     Target,
     Tool,
 )
+from ccproxy.notes import within
 from ccproxy.protocols.base import Call
 from ccproxy.protocols.openai.checks import (
     a_flag,
@@ -39,7 +40,7 @@ from ccproxy.protocols.openai.checks import (
 )
 from ccproxy.protocols.openai.foreign import adapt
 from ccproxy.protocols.openai.messages import MessageReader, write_message
-from ccproxy.protocols.openai.terms import NAME
+from ccproxy.protocols.openai.terms import HOTTEST, NAME
 from ccproxy.protocols.openai.tools import (
     is_legacy,
     is_legacy_choice,
@@ -215,7 +216,7 @@ def write_request(request: Request, target: Target, context: Context) -> dict[st
     document["messages"] = [raw for message in [*system, *request.messages] for raw in write_message(message)]
     document |= _write_tools(request)
     document |= _write_answer_options(request)
-    document |= _write_sampling(request.sampling, target, extras.shape)
+    document |= _write_sampling(request.sampling, target, extras.shape, context)
     document |= _write_stream(request, context, extras.fields)
     rest = {key: value for key, value in extras.fields.items() if key != "stream_options" or request.stream or not value}
     return with_rest(document, rest)
@@ -293,14 +294,14 @@ def limit_key(shape: str) -> str:
     return _NEWER_LIMIT if _NEWER_LIMIT in shape.split(" ") else "max_tokens"
 
 
-def _write_sampling(sampling: Sampling, target: Target, shape: str) -> dict[str, JSON]:
-    """What the client said, else the provider's defaults."""
+def _write_sampling(sampling: Sampling, target: Target, shape: str, context: Context) -> dict[str, JSON]:
+    """What the client said, else the provider's defaults. A policy may have raised the temperature."""
     document: dict[str, JSON] = {}
     for field, key in {**_SAMPLING, "max_tokens": limit_key(shape)}.items():
         value = getattr(sampling, field)
         value = target.defaults.get(field) if value is None else value
         if value is not None:
-            document[key] = value
+            document[key] = within(key, value, value, HOTTEST, NAME, context) if field == "temperature" else value
     stop = sampling.stop or target.defaults.get("stop")
     if stop:
         document["stop"] = stop[0] if _ONE_STOP in shape.split(" ") and len(stop) == 1 else stop

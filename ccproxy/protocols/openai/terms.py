@@ -20,6 +20,9 @@ EXTRA = "extra_content"
 """Where Google's OpenAI-compatible API puts a call's thought signature ("Thought signatures", section "OpenAI"), and where
 ours go: a member of a tool call that clients send back with it."""
 
+HOTTEST = 2.0
+"""The greatest temperature (API reference, `temperature`)."""
+
 DETAILS = "reasoning_details"
 """Where OpenRouter and others put signed and encrypted thoughts ("Reasoning tokens", "Preserving reasoning blocks")."""
 
