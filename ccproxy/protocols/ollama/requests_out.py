@@ -286,8 +286,7 @@ def _think(options: ReasoningOptions | None, target: Target, context: Context, o
 
 
 def _options(request: Request, target: Target, fields: Fields, own: bool, context: Context) -> Fields | None:
-    """What the client said, the provider's defaults where it was silent; None when that is nothing. Of our own client's
-    values the temperature is looked at: a policy may have raised it."""
+    """What the client said, the provider's defaults where it was silent; None when that is nothing."""
     said = fields.get("options")
     options: Fields = dict(said) if isinstance(said, dict) else {}
     for name, (key, _) in OPTIONS.items():
@@ -296,8 +295,7 @@ def _options(request: Request, target: Target, fields: Fields, own: bool, contex
             value = target.defaults.get(name)
         if value is not None:
             low, high = _RANGES.get(key, (value, value))
-            low, high = (min(low, value), high if key == "temperature" else value) if own else (low, high)
-            options[key] = notes.within(key, value, low, high, NAME, context)
+            options[key] = value if own else notes.within(key, value, low, high, NAME, context)
     stop = request.sampling.stop or ([] if "stop" in options else target.defaults.get("stop"))
     if stop:
         options["stop"] = list(stop)
