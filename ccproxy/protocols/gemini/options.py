@@ -97,7 +97,7 @@ def integer_(value: JSON, param: str) -> int:
 
 
 def join_words(*words: str) -> str:
-    return " ".join(word for word in words if word)
+    return " ".join([word for word in words if word])
 
 
 def marked(part: _PartT, fields: dict[str, JSON] | None = None, shape: str = "") -> _PartT:

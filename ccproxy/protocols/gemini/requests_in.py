@@ -12,6 +12,10 @@ the keys that were in snake_case (for nested objects with a dotted path), and th
     signed                   the signature stands on the thought itself
     urlsafe, nopad           how the base64 was spelled
     tool:N, key:K            which tool object a function stood in, and under which key its schema
+
+Fast for a reason: agents send hundreds of contents with every turn, and nearly all of their parts are one text, call or
+result with nothing beside it. Those are read by `_plain_part`, which makes the same of them as `_read_part` and leaves
+it the others.
 """
 
 from __future__ import annotations
@@ -119,7 +123,8 @@ def _read_contents(contents: JSON, extras: Extras) -> list[Message]:
     pairs = Pairs()
     messages: list[Message] = []
     for number, content in enumerate(array(contents, "contents")):
-        for message in _read_content(object_(content, f"contents[{number}]"), f"contents[{number}]", pairs):
+        param = f"contents[{number}]"
+        for message in _read_content(object_(content, param), param, pairs):
             if not (messages and _continues(messages[-1], message)):
                 messages.append(message)
     return messages
@@ -150,7 +155,7 @@ def _read_content(content: dict[str, JSON], param: str, pairs: Pairs) -> list[Me
     parts = rest.pop("parts", None)
     messages: list[Message] = []
     for number, raw in enumerate(_parts_of(parts, f"{param}.parts")):
-        made = _read_part(raw, f"{param}.parts[{number}]", role == "assistant", pairs)
+        made = _plain_part(raw, pairs) or _read_part(raw, f"{param}.parts[{number}]", role == "assistant", pairs)
         own: Role = "tool" if isinstance(made[0], ToolResult) else "user" if role == "tool" else role
         if not messages or messages[-1].role != own:
             messages.append(Message(own, [], extras=Extras(NAME, shape="join") if messages else None))
@@ -175,6 +180,8 @@ def _append(parts: list[Part], made: list[Part]) -> None:
 
 def _mark_content(first: Message, rest: dict[str, JSON], said: JSON, parts: JSON) -> None:
     """Keeps on the content's first message how the content was said, where it was not said in the usual way."""
+    if said == CANONICAL[first.role] and parts is not None and len(rest) == 1:
+        return
     words = join_words("norole" if "role" not in rest else "", "noparts" if parts is None else "")
     if rest.keys() - {"role"} or words or said != CANONICAL[first.role]:
         first.extras = Extras(NAME, rest, words)
@@ -190,7 +197,11 @@ def read_parts(content: JSON, param: str) -> list[Part]:
 def _parts_of(parts: JSON, param: str) -> list[dict[str, JSON]]:
     if isinstance(parts, dict):
         parts = [parts]
-    return [object_(part, f"{param}[{number}]") for number, part in enumerate(array(parts or [], param))]
+    objects = array(parts or [], param)
+    for number, part in enumerate(objects):
+        if not isinstance(part, dict):
+            object_(part, f"{param}[{number}]")
+    return objects
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -214,6 +225,43 @@ def _read_part(raw: dict[str, JSON], param: str, assistant: bool, pairs: Pairs) 
     if signature is None:
         return [part]
     return [read_signature(text_(signature, f"{param}.thoughtSignature")), part]
+
+
+def _plain_part(raw: dict[str, JSON], pairs: Pairs) -> list[Part] | None:
+    """A text, a call with its arguments or a result's text; None for anything else, or if there is more to it."""
+    if len(raw) != 1:
+        return None
+    for kind, value in raw.items():
+        if kind == "text":
+            return [Text(value)] if type(value) is str else None
+        if kind == "functionCall":
+            return _plain_call(value, pairs)
+        if kind == "functionResponse":
+            return _plain_result(value, pairs)
+    return None
+
+
+def _plain_call(value: JSON, pairs: Pairs) -> list[Part] | None:
+    if type(value) is not dict or len(value) != 2 + ("id" in value):
+        return None
+    id, name, arguments = value.get("id", ""), value.get("name"), value.get("args")
+    if type(id) is str and type(name) is str and type(arguments) is dict:
+        return [ToolCall(pairs.call(name, id), name, arguments, extras=None if id else Extras(NAME, {}, "noid"))]
+    return None
+
+
+def _plain_result(value: JSON, pairs: Pairs) -> list[Part] | None:
+    """The whole of it stays in the extras, as with all results."""
+    if type(value) is not dict or len(value) != 2 + ("id" in value):
+        return None
+    name, id, response = value.get("name"), value.get("id", ""), value.get("response")
+    if type(name) is not str or type(id) is not str or type(response) is not dict or len(response) != 1:
+        return None
+    output = response.get("output", response.get("result"))
+    if type(output) is not str:
+        return None
+    extras = Extras(NAME, {"functionResponse": value})
+    return [ToolResult(pairs.result(name, id), name, [Text(output)], extras=extras)]
 
 
 def _read_thought(extras: Extras, param: str) -> Reasoning:

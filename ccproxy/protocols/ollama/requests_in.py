@@ -106,7 +106,59 @@ def read_request(document: Fields, context: Context, call: Call) -> Request:
 
 def _messages(raw: list[JSON]) -> list[Message]:
     pairs = Pairs()
-    return [_message(one, f"messages[{number}]", pairs) for number, one in enumerate(raw)]
+    return [_plain_message(one, pairs) or _message(one, f"messages[{number}]", pairs) for number, one in enumerate(raw)]
+
+
+def _plain_message(raw: JSON, pairs: Pairs) -> Message | None:
+    """A text with its role, an assistant's calls, a call's result; None for anything else, and `pairs` has not been told
+    of it. Fast for a reason: agents send hundreds of them with every turn. `_message` would make the same of these."""
+    role = raw.get("role") if type(raw) is dict else None
+    text = raw.get("content") if type(role) is str else None
+    if type(text) is not str or not text:
+        return None
+    if len(raw) == 2 and role in ("user", "system", "assistant"):
+        if role == "user":
+            pairs.end_turn()
+        return Message(ROLES[role], [Text(text)])
+    if role == "assistant" and len(raw) == 3 and type(calls := raw.get("tool_calls")) is list and calls:
+        made = _plain_calls(calls, pairs)
+        return None if made is None else Message("assistant", [Text(text), *made])
+    if role == "tool":
+        return _plain_result(raw, text, pairs)
+    return None
+
+
+def _plain_calls(calls: list[JSON], pairs: Pairs) -> list[Part] | None:
+    found: list[tuple[str, str, Fields, Fields]] = []
+    for raw in calls:
+        function = raw.get("function") if type(raw) is dict else None
+        if type(function) is not dict or len(function) != 2:
+            return None
+        id, name, arguments = raw.get("id", ""), function.get("name"), function.get("arguments")
+        if (
+            type(id) is not str
+            or ("id" in raw and not id)
+            or type(name) is not str
+            or not name
+            or type(arguments) is not dict
+        ):
+            return None
+        rest: Fields = {key: value for key, value in raw.items() if key != "id"}
+        rest["function"] = {}
+        found.append((id, name, arguments, rest))
+    return [
+        ToolCall(pairs.call(name, id), name, arguments, extras=Extras(NAME, rest, "" if id else NO_ID))
+        for id, name, arguments, rest in found
+    ]
+
+
+def _plain_result(raw: Fields, text: str, pairs: Pairs) -> Message | None:
+    name, id = raw.get("tool_name", ""), raw.get("tool_call_id", "")
+    known = 2 + ("tool_name" in raw) + ("tool_call_id" in raw)
+    if len(raw) != known or type(name) is not str or type(id) is not str or bool(name) + bool(id) != known - 2:
+        return None
+    extras = None if id else Extras(NAME, shape=NO_ID)
+    return Message("tool", [ToolResult(pairs.result(name, id), name, [Text(text)], extras=extras)])
 
 
 def _message(raw: JSON, where: str, pairs: Pairs) -> Message:

@@ -40,6 +40,7 @@ from ccproxy.protocols.openai.checks import (
 )
 from ccproxy.protocols.openai.foreign import adapt
 from ccproxy.protocols.openai.messages import MessageReader, write_message
+from ccproxy.protocols.openai.plain import plain_message
 from ccproxy.protocols.openai.terms import HOTTEST, NAME
 from ccproxy.protocols.openai.tools import (
     is_legacy,
@@ -93,7 +94,9 @@ def read_request(document: dict[str, JSON], context: Context, call: Call) -> Req
     peek(document, context, call)
     reader = MessageReader()
     request = Request(origin=NAME, model=document["model"], stream=context.stream, include_usage=context.include_usage)
-    request.messages = [reader.read(raw, f"messages[{number}]") for number, raw in enumerate(document["messages"])]
+    request.messages = [
+        plain_message(raw) or reader.read(raw, f"messages[{number}]") for number, raw in enumerate(document["messages"])
+    ]
     known = {"model", "messages", "stream"} if document.get("stream") else {"model", "messages"}
     known |= _read_tools(document, request) | _read_answer_options(document, request) | _read_reasoning(document, request)
     shapes, of_sampling = _read_sampling(document, request.sampling)

@@ -38,11 +38,9 @@ from ccproxy.model import (
     unseal,
 )
 from ccproxy.protocols.responses.fields import Fields
-from ccproxy.protocols.responses.terms import NAME
+from ccproxy.protocols.responses.plain import plain_item
+from ccproxy.protocols.responses.terms import ITEM, NAME
 from ccproxy.protocols.responses.wire import OWN_REASONING_ID, REDACTED, join_signature, read_citation
-
-ITEM = "$item"
-"""Key of a text part's fields for the members of the message item that it begins."""
 
 TEXT = "$text"
 """Key of a tool result's fields for the output that was JSON text of parts."""
@@ -57,13 +55,16 @@ def read_items(items: list[JSON]) -> list[Message]:
     """The messages. Raises RequestError."""
     messages: list[Message] = []
     for number, raw in enumerate(items):
-        item = Fields(raw, f"input[{number}]")
-        message = _ITEMS.get(_kind(item), _read_opaque)(item)
+        message = plain_item(raw) or _read_item(Fields(raw, f"input[{number}]"))
         if message.role in _GROUPED and messages and messages[-1].role == message.role:
             messages[-1].parts += message.parts
         else:
             messages.append(message)
     return messages
+
+
+def _read_item(item: Fields) -> Message:
+    return _ITEMS.get(_kind(item), _read_opaque)(item)
 
 
 def _kind(item: Fields) -> str:

@@ -31,8 +31,8 @@ from ccproxy.model import (
 )
 from ccproxy.notes import left_out
 from ccproxy.protocols.base import fit, fit_tool_name
-from ccproxy.protocols.responses.items_in import ITEM, TEXT
-from ccproxy.protocols.responses.terms import NAME, own_fields, own_shape
+from ccproxy.protocols.responses.items_in import TEXT
+from ccproxy.protocols.responses.terms import ITEM, NAME, own_fields, own_shape
 from ccproxy.protocols.responses.wire import split_signature
 
 Item = dict[str, JSON]

@@ -13,6 +13,9 @@ from ccproxy.protocols.base import error_from_document
 
 NAME = "responses"
 
+ITEM = "$item"
+"""Key of a text part's fields for the members of the message item that it begins."""
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Usage ("The response object", usage): input counts the cached tokens in, output the reasoning ones.
 

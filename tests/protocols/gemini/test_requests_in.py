@@ -7,6 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccproxy.errors import RequestError, Unsupported
 from ccproxy.model import (
@@ -24,9 +26,11 @@ from ccproxy.model import (
     seal,
 )
 from ccproxy.protocols.base import Call
+from ccproxy.protocols.gemini import requests_in
 from ccproxy.protocols.gemini.requests_in import peek, read_request
 from ccproxy.protocols.gemini.requests_out import write_request
 from ccproxy.protocols.gemini.wire import wire_signature
+from ccproxy.turns import Pairs
 from tests.protocols.gemini.judge import context, document
 from tests.tools import known, recorded, recordings
 
@@ -351,3 +355,29 @@ def test_what_only_gemini_says_in_calls_and_media_comes_back() -> None:
     body = contents(call)
     body["contents"] += [{"role": "user", "parts": [result]}, {"role": "user", "parts": [blob]}]
     assert written(read(body))["contents"] == body["contents"]
+
+
+TEXTS = st.sampled_from([None, "", "a", "b", 1, {}])
+OBJECTS = st.sampled_from([None, {}, {"a": 1}, "a"])
+RESPONSES = st.dictionaries(st.sampled_from(["output", "result", "error", "other"]), TEXTS, max_size=2) | OBJECTS
+PARTS = st.dictionaries(st.sampled_from(["text", "thoughtSignature", "thought"]), TEXTS, max_size=2) | st.one_of(
+    st.fixed_dictionaries(
+        {"functionCall": st.fixed_dictionaries({"name": TEXTS, "args": OBJECTS}, optional={"id": TEXTS, "other": TEXTS})}
+    ),
+    st.fixed_dictionaries(
+        {
+            "functionResponse": st.fixed_dictionaries(
+                {"name": TEXTS, "response": RESPONSES}, optional={"id": TEXTS, "scheduling": TEXTS}
+            )
+        }
+    ),
+)
+
+
+@given(st.lists(PARTS, max_size=4), st.booleans())
+def test_plain_parts_are_read_as_any_others_are(parts: list[Any], assistant: bool) -> None:
+    short, long = Pairs(), Pairs()
+    for part in parts:
+        plain = requests_in._plain_part(part, short)
+        if plain is not None:
+            assert requests_in._read_part(part, "", assistant, long) == plain

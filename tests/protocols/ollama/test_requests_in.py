@@ -7,6 +7,8 @@ import random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccproxy.errors import RequestError
 from ccproxy.model import (
@@ -26,8 +28,10 @@ from ccproxy.model import (
     ToolResult,
 )
 from ccproxy.protocols.base import Call
+from ccproxy.protocols.ollama import requests_in
 from ccproxy.protocols.ollama.requests_in import CHAT, NAME, read_request
 from ccproxy.protocols.ollama.requests_out import write_request
+from ccproxy.turns import Pairs
 from tests.tools import recorded, recordings
 
 PNG = "iVBORw0KGgoAAAANSUhEUg=="
@@ -353,3 +357,29 @@ def test_garbage_is_refused_or_read() -> None:
         write_request(request, Target(protocol=NAME, model="m"), context())
         readable += 1
     assert readable > 100
+
+
+TEXTS = st.sampled_from([None, "", "a", "b", 1, [], {}])
+CALLS = st.fixed_dictionaries(
+    {"function": st.fixed_dictionaries({"name": TEXTS, "arguments": TEXTS}, optional={"index": TEXTS}) | TEXTS},
+    optional={"id": TEXTS, "type": TEXTS},
+)
+MESSAGES = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "User", "assistant", "system", "tool", None, []])},
+    optional={
+        "content": st.just("words") | TEXTS,
+        "tool_calls": st.lists(CALLS | TEXTS, max_size=2) | TEXTS,
+        "tool_name": TEXTS,
+        "tool_call_id": TEXTS,
+        "images": TEXTS,
+    },
+)
+
+
+@given(st.lists(MESSAGES, max_size=4))
+def test_plain_messages_are_read_as_any_others_are(messages: list[Any]) -> None:
+    short, long = Pairs(), Pairs()
+    for message in messages:
+        plain = requests_in._plain_message(message, short)
+        if plain is not None:
+            assert requests_in._message(message, "", long) == plain
