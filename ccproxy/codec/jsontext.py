@@ -28,6 +28,9 @@ _SAMPLED = b"0" * 3
 _BETWEEN = 2 * _STEP + 1
 """Among 19 bytes in a row are three sixth ones; from the first to the last of them there are so many bytes."""
 
+_SHORT = 512
+"""Bytes up to which all of them are looked at sooner: arguments of calls, most of which are short."""
+
 _LONG_INTEGER = re.compile(rb"[-\[{:,\s](?:-?[1-9][0-9]{18,})(?=[\s,\]}]|$)")
 
 
@@ -53,6 +56,8 @@ def loads_exact(text: bytes | bytearray | str) -> Any:
 
 def _has_nineteen_digits(raw: bytes | bytearray) -> bool:
     """Whether so many stand in a row anywhere. Integers of fewer digits have no more than 64 bits."""
+    if len(raw) < _SHORT:
+        return _NINETEEN_ZEROS in raw.translate(_DIGITS_TO_ZERO)
     samples = raw[::_STEP].translate(_DIGITS_TO_ZERO)
     at = -1
     for _ in range(len(raw) // 256 + 1):

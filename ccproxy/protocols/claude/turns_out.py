@@ -62,13 +62,19 @@ class Writer:
         self.context = context
         self.own = own
         self._marked: list[Block] = []
+        self._names: dict[str, str] = {}  # a history has few names
 
     def tools(self, tools: list[Tool | Opaque]) -> list[Block]:
         written = (self._opaque(tool, what="tool") if isinstance(tool, Opaque) else self._tool(tool) for tool in tools)
         return [tool for tool in written if tool is not None]
 
     def tool_name(self, name: str) -> str:
-        return name if self.own else fit_tool_name(name, self.context, _ILLEGAL_NAME, _NAME_LIMIT)
+        if self.own:
+            return name
+        wire = self._names.get(name)
+        if wire is None:
+            wire = self._names[name] = fit_tool_name(name, self.context, _ILLEGAL_NAME, _NAME_LIMIT)
+        return wire
 
     def system(self, parts: list[Part], shape: str) -> str | list[Block]:
         """`shape` is that of the request's extras. Empty for no system prompt."""
@@ -118,8 +124,7 @@ class Writer:
         return self._blocks(parts, role)
 
     def _blocks(self, parts: list[Part], role: Role) -> list[Block]:
-        written = (_WRITERS[type(part)](self, part, role) for part in parts)
-        return [block for block in written if block is not None]
+        return [block for part in parts if (block := _WRITERS[type(part)](self, part, role)) is not None]
 
     def _dress(self, block: Block, part: Part | Tool) -> Block:
         """With what stood beside it and its cache mark."""
@@ -159,9 +164,10 @@ class Writer:
         if not part.text.strip() and (not self.own or (role == "assistant" and not part.text)):
             return None
         block: Block = {"type": "text", "text": part.text}
-        citations = [c.raw for c in part.citations if c.origin == NAME and not _made_up(c.raw)]
-        if citations and self.own:
-            block["citations"] = citations
+        if part.citations and self.own:
+            citations = [c.raw for c in part.citations if c.origin == NAME and not _made_up(c.raw)]
+            if citations:
+                block["citations"] = citations
         return self._dress(block, part)
 
     def _refusal(self, part: Refusal, role: Role) -> Block | None:

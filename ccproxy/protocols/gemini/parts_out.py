@@ -88,6 +88,7 @@ class PartWriter:
         self._own = own
         self._nests = "media_results" in target.traits.takes
         self._signs = "unsigned_calls" in target.traits.lacks
+        self._names: dict[str, str] = {}  # a history has few names
         self._writers: dict[type[Part], Callable[[Any], Sequence[dict[str, JSON]]]] = {
             Text: self._text,
             Refusal: self._text,
@@ -195,7 +196,12 @@ class PartWriter:
         return [_with_extras(_file(media, guess=not self._own), media, "fileData")]
 
     def _name(self, name: str) -> str:
-        return name if self._own else wire_name(name, self._context)
+        if self._own:
+            return name
+        wire = self._names.get(name)
+        if wire is None:
+            wire = self._names[name] = wire_name(name, self._context)
+        return wire
 
     # -- results of tools
 

@@ -238,6 +238,8 @@ def _write_output(result: ToolResult, scope: Scope) -> Item:
 def write_part(part: Part, place: str, scope: Scope) -> Item | None:
     """A part of the content of a `user`, `system` or `assistant` message or of a tool's `output`; None for what is left
     out."""
+    if type(part) is Text and part.extras is None:  # as nearly all of other protocols
+        return {"type": "output_text" if place == "assistant" else "input_text", "text": part.text} if part.text else None
     fields, words = own_fields(part.extras), own_shape(part.extras)
     if "raw" in words:
         return {key: value for key, value in fields.items() if key != ITEM}
