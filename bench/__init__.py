@@ -10,6 +10,10 @@ SUITES: dict[str, str] = {
     "streams": "bench.streams",
     "load": "bench.load",
     "far": "bench.far",
+    "peers": "bench.peers",
     "start": "bench.start",
 }
 """Suite -> its module. Imported when it is run: some need packages of the `bench` extra."""
+
+ASKED_FOR = frozenset({"peers"})
+"""Suites that are no part of "all": they install what they measure, a gigabyte or so."""

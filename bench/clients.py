@@ -13,7 +13,6 @@ import time
 from array import array
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, TypeVar, cast
 
 from attrs import define, field
@@ -24,6 +23,9 @@ from ccproxy.measure.upstream import PACE
 from ccproxy.measure.ways import Way
 
 EVENTS = 64
+FIRST_EVENTS = 4
+"""Of the first stream of all through a process."""
+
 LATE = 10 * PACE
 """Seconds after which an event is too late for its stream to count as kept."""
 
@@ -58,6 +60,64 @@ class Seen:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# One connection after the other, or one for all
+
+
+class _Again(asyncio.Protocol):
+    """A client that asks again as soon as it has its answer, on the same connection where the way keeps it."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, way: Way, seen: Seen, over: Callable[[], None]) -> None:
+        self.again = True
+        self._way = way
+        self._all = seen
+        self._over = over
+        self._opens = False  # the connection is closed by us, for another
+
+    def start(self) -> None:
+        """Asks."""
+        raise NotImplementedError
+
+    def lost(self) -> None:
+        """The connection was closed, by whomever."""
+        raise NotImplementedError
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        if self._opens:
+            self._opens = False
+            self.start()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._opens:
+            self._task = asyncio.get_running_loop().create_task(self._open())
+        else:
+            self.lost()
+
+    def next(self) -> None:
+        """After an answer, or what came instead."""
+        if not self.again or self.transport.is_closing():
+            self._over()
+        elif self._way.keeps:
+            self.start()
+        else:
+            self._opens = True
+            self.transport.abort()
+
+    async def _open(self) -> None:
+        try:
+            await _connection(self._way, self)
+        except OSError:
+            self._all.failed("no connection")
+            self._over()
+
+    def give_up(self) -> None:
+        self.again = self._opens = False
+        self.transport.abort()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Paced streams
 
 
@@ -72,21 +132,15 @@ class SeenStreams(Seen):
     times: array[int] = field(factory=lambda: array("q"), repr=False)  # stamp and microseconds that it took, in turn
 
 
-class _Listener(asyncio.Protocol):
+class _Listener(_Again):
     """One connection that streams."""
 
-    transport: asyncio.Transport
-
-    def __init__(self, request: bytes, events: int, seen: SeenStreams, over: Callable[[], None]) -> None:
-        self._request = request
+    def __init__(self, way: Way, events: int, seen: SeenStreams, over: Callable[[], None]) -> None:
+        super().__init__(way, seen, over)
+        self._request = way.request(f"bench-paced-{events}")
         self._events = events
         self._seen = seen
-        self._over = over
-        self.again = True
         self._running = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
 
     def start(self) -> None:
         self._running = True
@@ -116,14 +170,14 @@ class _Listener(asyncio.Protocol):
         if data.endswith(LAST_CHUNK):
             self._end("" if self._heard == self._events else f"{self._heard} of {self._events} events")
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def lost(self) -> None:
         if self._running:
             self._end("the connection was closed")
 
     def give_up(self) -> None:
         if self._running:
             self._end("not over in time")
-        self.transport.abort()
+        super().give_up()
 
     def _end(self, failure: str) -> None:
         self._running = False
@@ -134,10 +188,7 @@ class _Listener(asyncio.Protocol):
             self._seen.failed(failure)
         else:
             self._seen.kept += 1
-        if self.again and not self.transport.is_closing():
-            self.start()
-        else:
-            self._over()
+        self.next()
 
 
 async def paced(way: Way, count: int, seconds: float, events: int = EVENTS) -> SeenStreams:
@@ -145,8 +196,7 @@ async def paced(way: Way, count: int, seconds: float, events: int = EVENTS) -> S
     loop = asyncio.get_running_loop()
     seen = SeenStreams()
     left = _Countdown(count)
-    request = way.request(f"bench-paced-{events}")
-    listeners = await _connected(way, [_Listener(request, events, seen, left.one) for _ in range(count)])
+    listeners = await _connected(way, [_Listener(way, events, seen, left.one) for _ in range(count)])
     ramp = (events + 1) * PACE
     for number, listener in enumerate(listeners):
         loop.call_later(ramp * number / count, listener.start)
@@ -175,21 +225,15 @@ class SeenAnswers(Seen):
     all: list[tuple[float, float]] = field(factory=list, repr=False)  # when it came, and how long it took
 
 
-class _Asker(asyncio.Protocol):
+class _Asker(_Again):
     """One connection that asks for whole answers."""
 
-    transport: asyncio.Transport
-
-    def __init__(self, request: bytes, seen: SeenAnswers, over: Callable[[], None]) -> None:
-        self._request = request
+    def __init__(self, way: Way, seen: SeenAnswers, over: Callable[[], None]) -> None:
+        super().__init__(way, seen, over)
+        self._request = way.request("bench-whole-1", stream=False)
         self._seen = seen
-        self._over = over
         self._held = b""
         self._began = 0.0
-        self.again = True
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
 
     def start(self) -> None:
         self._began = time.monotonic()
@@ -205,13 +249,9 @@ class _Asker(asyncio.Protocol):
             self._held = b""
             self._end("" if held.startswith(_OK) else held[:60].decode(errors="replace"))
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def lost(self) -> None:
         if self._began:
-            self.again = False
             self._end("the connection was closed")
-
-    def give_up(self) -> None:
-        self.transport.abort()
 
     def _end(self, failure: str) -> None:
         now = time.monotonic()
@@ -219,19 +259,15 @@ class _Asker(asyncio.Protocol):
             self._seen.failed(failure)
         else:
             self._seen.all.append((now, now - self._began))
-        if self.again:
-            self.start()
-        else:
-            self._began = 0.0
-            self._over()
+        self._began = 0.0
+        self.next()
 
 
 async def whole(way: Way, count: int, seconds: float) -> SeenAnswers:
     """`count` clients that ask for whole answers, one after the other."""
     seen = SeenAnswers()
     left = _Countdown(count)
-    request = way.request("bench-whole-1", stream=False)
-    askers = await _connected(way, [_Asker(request, seen, left.one) for _ in range(count)])
+    askers = await _connected(way, [_Asker(way, seen, left.one) for _ in range(count)])
     for asker in askers:
         asker.start()
     await asyncio.sleep(min(0.5, seconds / 4))
@@ -267,16 +303,14 @@ P = TypeVar("P", _Listener, _Asker)
 
 
 async def _connected(way: Way, protocols: Sequence[P]) -> Sequence[P]:
-    loop = asyncio.get_running_loop()
-    tls: dict[str, Any] = {"ssl": way.tls, "server_hostname": "127.0.0.1"} if way.tls else {}
     for first in range(0, len(protocols), _AT_ONCE):
-        some = protocols[first : first + _AT_ONCE]
-        await _all(loop.create_connection(partial(_itself, one), "127.0.0.1", way.port, **tls) for one in some)
+        await _all(_connection(way, one) for one in protocols[first : first + _AT_ONCE])
     return protocols
 
 
-def _itself(protocol: P) -> P:
-    return protocol
+async def _connection(way: Way, protocol: _Again) -> None:
+    tls: dict[str, Any] = {"ssl": way.tls, "server_hostname": "127.0.0.1"} if way.tls else {}
+    await asyncio.get_running_loop().create_connection(lambda: protocol, "127.0.0.1", way.port, **tls)
 
 
 async def _all(awaitables: Iterable[Awaitable[T]]) -> list[T]:

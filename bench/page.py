@@ -7,6 +7,7 @@ from html import escape
 
 from attrs import frozen
 
+from bench import peers
 from bench.charts import OURS, Cell, Column, Row, bar_table, bars, distributions, lines, tone
 from ccproxy.measure import machine, noise, ttft
 from ccproxy.measure.report import plain_table
@@ -157,6 +158,24 @@ def _ttft_target(pair: Pair, measure: str) -> float | None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Peers
+
+
+def draw_peers(measures: Sequence[Measure]) -> str:
+    """What could not be measured; a row for each pair and way; then the pictures."""
+    missing = "".join(f"<li>{escape(way)}: {escape(why)}</li>" for way, why in peers.absent(measures))
+    rows = [
+        ((*pair, way), [None if m is None else Cell(m.median) for m in found])
+        for pair, way, found in peers.side_by_side(measures)
+    ]
+    units = {m.labels["measure"]: m.unit for m in measures}
+    columns = [Column(peers.column_name(column), "".join(column), units.get(column[0], "")) for column in peers.COLUMNS]
+    told = [measure for measure in measures if measure.labels["measure"] != peers.NOT_MEASURED]
+    absent = f"<p>Not measured:</p><ul>{missing}</ul>" if missing else ""
+    return absent + bar_table(["client", "upstream", "way"], columns, rows) + draw_any(told)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Any other suite: one picture for each quantity, a row or a line for each way
 
 
@@ -250,8 +269,9 @@ SECTIONS: dict[str, Section] = {
     ),
     "peers": Section(
         "Peers",
-        "Other gateways on the same machine, in turn with ccproxy and direct calls; CPU and memory of whole process trees.",
-        draw_any,
+        "Other gateways on the same machine, in turn with ccproxy, a bare byte relay and direct calls; CPU and memory of"
+        " whole process trees. Medians of the rounds.",
+        draw_peers,
     ),
     "start": Section(
         "Start and memory",

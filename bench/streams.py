@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 
-from bench.clients import EVENTS, SeenStreams, paced
+from bench.clients import EVENTS, FIRST_EVENTS, SeenStreams, paced
 from bench.clients import run as run_clients
 from ccproxy.measure.processes import allow_many_files
 from ccproxy.measure.report import amount
@@ -32,6 +32,7 @@ WINDOW, SHORT_WINDOW = 2.0, 1.3
 """Seconds."""
 
 SAME = "ccproxy, same protocol"
+EVENT_CPU = "CPU per event"
 _BEHIND = 0.9
 """Of the events that are due, so many have to be sent at least; with fewer the machine is at its end, not the proxy."""
 
@@ -81,7 +82,7 @@ def one_round(there: Stage, start: Start, number: int, seconds: float) -> dict[s
         way = start(there, stack)
         before = None
         if way.process is not None:
-            run_clients(partial(paced, way, 1, 0.1, 4))  # what the first request of all takes is not a stream's
+            run_clients(partial(paced, way, 1, 0.1, FIRST_EVENTS))  # what the first request of all takes is not a stream's
             before = way.process.resident()
         seen = run_clients(partial(paced, way, number, seconds))
         return judged(seen, number, before)
@@ -98,14 +99,14 @@ def judged(seen: SeenStreams, number: int, before: int | None) -> dict[str, tupl
     found["event, p50"] = ("ms", lags.median * 1e3)
     found["event, p99"] = ("ms", lags.percentile(99) * 1e3)
     if seen.cpu is not None:
-        found["CPU per event"] = ("µs", seen.cpu / len(seen.lags) * 1e6)
+        found[EVENT_CPU] = ("µs", seen.cpu / len(seen.lags) * 1e6)
         found["CPU"] = ("% of a core", 100 * seen.cpu / seen.seconds)
     if seen.memory is not None and before is not None:
         found["memory per stream"] = ("KiB", (seen.memory - before) / number / 1024)
     return found
 
 
-_COLUMNS = ("kept", "event, p50", "event, p99", "CPU per event", "CPU", "memory per stream")
+_COLUMNS = ("kept", "event, p50", "event, p99", EVENT_CPU, "CPU", "memory per stream")
 
 
 def table(measures: Sequence[Measure]) -> Table:

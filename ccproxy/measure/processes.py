@@ -87,14 +87,19 @@ def free_port() -> int:
 
 @contextmanager
 def started(
-    arguments: Sequence[str], port: int, env: Mapping[str, str] | None = None, seconds: float = START_SECONDS
+    arguments: Sequence[str],
+    port: int,
+    env: Mapping[str, str] | None = None,
+    seconds: float = START_SECONDS,
+    log: Path | None = None,
 ) -> Iterator[Process]:
     """Runs `arguments` until the end of the block. port: where it will listen, which is waited for. env: beside our own.
-    Raises Failed."""
+    log: where its output goes. Raises Failed."""
     command = [sys.executable, *arguments] if arguments[0].startswith("-") else list(arguments)
-    child = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **(env or {})}
-    )
+    with open(log or os.devnull, "wb") as out:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}
+        )
     try:
         _await(child, port, seconds)
         yield Process(child.pid, port)

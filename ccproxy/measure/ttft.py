@@ -185,7 +185,10 @@ class Client:
             seen = seen[-len(LAST_CHUNK) :] + data if first else seen + data
             if not first and FIRST_WORD in seen:
                 first = time.perf_counter() - began
-        return first, time.perf_counter() - began
+        last = time.perf_counter() - began
+        if not self.way.keeps:
+            self.close()
+        return first, last
 
     def cpu(self) -> float | None:
         """Seconds of CPU that the process in the middle has used."""

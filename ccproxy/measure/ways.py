@@ -49,7 +49,8 @@ SMALL = "small"
 class Way:
     """One of several ways to the same answer. protocol: that the client speaks. port: on loopback. prefix: before the
     protocol's path. model: the name under which a script of the fake upstream is asked for. headers: of every request.
-    process: the one in the middle. tls: what the client trusts where it is to speak TLS."""
+    process: the one in the middle. tls: what the client trusts where it is to speak TLS. keeps: whether its connections
+    stay open after an answer."""
 
     name: str
     protocol: str
@@ -59,6 +60,7 @@ class Way:
     headers: Mapping[str, str] = field(factory=dict)
     process: Process | None = None
     tls: ssl.SSLContext | None = None
+    keeps: bool = True
 
     def request(self, script: str, size: str = SMALL, stream: bool = True) -> bytes:
         """A request for one of the fake upstream's scripts, with its head."""

@@ -28,6 +28,14 @@ def test_a_suites_name_runs_it(said: list[str], tmp_path: Path) -> None:
     assert Run.from_json(path.read_bytes()).measures == [Measure("some", {}, "ms", [2.0])]
 
 
+@pytest.mark.usefixtures("some_suite")
+def test_what_downloads_is_not_run_with_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "SUITES", {"chunks": "nowhere"})
+    monkeypatch.setattr(program, "ASKED_FOR", frozenset({"chunks"}))
+    assert "Some suite" not in CliRunner().invoke(program.main, ["all"]).stdout
+    assert "Some suite" in CliRunner().invoke(program.main, ["chunks"]).stdout
+
+
 def test_an_unknown_suite_is_a_usage_error() -> None:
     result = CliRunner().invoke(program.main, ["chnks"])
     assert result.exit_code == 2

@@ -46,6 +46,7 @@ class Balanced(HTMLParser):
         assert self.open.pop() == tag
 
 
+PAIR = {"client": "claude", "upstream": "openai"}
 MEASURES = [
     chunk("floor", 1.0),
     chunk("records", 2.5),
@@ -55,7 +56,10 @@ MEASURES = [
     Measure("ttft", {**FIRST, "way": "ccproxy"}, "ms", [0.4 + n / 1000 for n in range(100)]),
     Measure("ttft", {**FIRST, "measure": ttft.BURST_CPU, "way": "ccproxy"}, "µs", [4.0]),
     *[Measure("streams", {"what": "CPU", "streams": str(n), "way": "relay"}, "µs", [float(n)]) for n in (1, 8, 64)],
-    Measure("peers", {"what": "requests at 32", "way": "other"}, "requests/s", [500.0], "more"),
+    Measure(
+        "peers", {**PAIR, "measure": "requests per second", "at once": "32", "way": "other 1.0"}, "/s", [500.0], "more"
+    ),
+    Measure("peers", {"measure": "not measured", "way": "another 2.0", "why": "it says <no>"}, "", [0.0]),
     Measure("unheard of", {}, "ms", [1.0]),
 ]
 
@@ -88,7 +92,7 @@ def test_machine_versions_and_noise_are_told_and_escaped() -> None:
     assert "2026-01-02 03:04:05 UTC" in text
 
 
-@pytest.mark.parametrize(("suite", "drawn"), [("ttft", "median"), ("streams", "polyline"), ("peers", "500 requests/s")])
+@pytest.mark.parametrize(("suite", "drawn"), [("ttft", "median"), ("streams", "polyline"), ("peers", "500 /s")])
 def test_the_numbers_choose_the_picture(suite: str, drawn: str) -> None:
     text = page(run(*(measure for measure in MEASURES if measure.suite == suite)))
     section = text.partition("<section")[2].partition("<details")[0]
@@ -99,6 +103,12 @@ def test_what_ccproxy_adds_to_a_direct_call_is_held_against_its_target() -> None
     section = page(run(*(measure for measure in MEASURES if measure.suite == "ttft")))
     assert re.search(r'class="within"[^/]*/i></div><b>0\.300 ms', section)
     assert "4.00 µs" in section
+
+
+def test_peers_stand_in_a_table_and_those_that_were_not_measured_before_it() -> None:
+    section = page(run(*(measure for measure in MEASURES if measure.suite == "peers")))
+    assert re.search(r"<th>claude</th><th>openai</th><th>other 1\.0</th>.*<b>500 /s</b>", section)
+    assert "<li>another 2.0: it says &lt;no&gt;</li>" in section
 
 
 def test_many_pictures_are_folded_away() -> None:
