@@ -69,8 +69,8 @@ def _nothing(place: Place) -> Mapping[str, str]:
 @frozen(eq=False)
 class Gateway:
     """package: as the registry calls it. pairs: that it serves. command: that starts it. files: of its home, before that.
-    env: beside ours. headers: of every request to it. extras: of a package of PyPI. overrides: versions of what it depends
-    on, where those that npm would choose do not work."""
+    env: beside ours. headers: of every request to it. model: the name under which a script is asked for. extras: of a
+    package of PyPI. overrides: versions of what it depends on, where those that npm would choose do not work."""
 
     name: str
     registry: Registry
@@ -81,6 +81,7 @@ class Gateway:
     files: Callable[[Place], Mapping[str, str]] = _nothing
     env: Mapping[str, str] = field(factory=dict)
     headers: Callable[[Place], Mapping[str, str]] = _nothing
+    model: str = "{}"
     extras: str = ""
     overrides: Mapping[str, str] = field(factory=dict)
 
@@ -251,6 +252,7 @@ GATEWAYS: Sequence[Gateway] = (
         pairs=_every(("claude",), tuple(_ROUTER_PATHS)),
         files=_router_files,
         command=lambda place: [*place.script("ccr"), "start"],
+        model="bench,{}",  # any other name leads to the default
     ),
     Gateway(
         name="Portkey",

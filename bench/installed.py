@@ -18,9 +18,10 @@ from pathlib import Path
 
 from attrs import evolve
 
+from bench.clients import FIRST_EVENTS
 from bench.gateways import Gateway, Place
 from ccproxy.codec import jsontext
-from ccproxy.measure.answers import FIRST_WORD, LAST_CHUNK
+from ccproxy.measure.answers import FIRST_WORD, LAST_CHUNK, STAMP
 from ccproxy.measure.processes import Failed, Process, started
 from ccproxy.measure.ways import Way
 
@@ -125,8 +126,9 @@ def running(gateway: Gateway, place: Place) -> Iterator[Process]:
         yield process
 
 
-def usable(way: Way, script: str, stream: bool = True, seconds: float = ANSWER_SECONDS) -> Way:
-    """The way, with what its answer tells of its connections, once it answers a script. Raises Unusable."""
+def usable(way: Way, stream: bool = True, seconds: float = ANSWER_SECONDS) -> Way:
+    """The way, with what its answer tells of its connections, once it answers as it was asked to. Raises Unusable."""
+    script = f"bench-paced-{FIRST_EVENTS}" if stream else "bench-whole-1"
     until = time.monotonic() + seconds
     while True:
         try:
@@ -167,6 +169,9 @@ def _keeps(answer: bytes, stream: bool) -> bool:
         raise Unusable(f"answers {said(answer[:12].decode(errors='replace'))}: {said(body.decode(errors='replace'))}")
     if stream and not body.endswith(LAST_CHUNK):
         raise Unusable("streams without chunks, so that nobody sees where they end")
+    heard = len(set(STAMP.findall(body)))
+    if stream and heard != FIRST_EVENTS:  # a gateway that chooses another model than it is asked for has other answers
+        raise Unusable(f"streams {heard} of {FIRST_EVENTS} events")
     return _field(head, b"connection").lower() != b"close"
 
 

@@ -33,12 +33,12 @@ from ccproxy.measure.ttft import BURST_CPU, BURST_TIME, CHUNKS, FIRST, Client
 from ccproxy.measure.ways import DIRECT, Stage, Way, stage
 
 PAIRS: Sequence[Pair] = (("claude", "openai"), ("openai", "openai"), ("claude", "claude"), ("openai", "claude"))
-SHORT_PAIRS = PAIRS[:1]
+SHORT_PAIRS = PAIRS[:3]
 ROUNDS, SHORT_ROUNDS = 100, 40
 BURSTS, SHORT_BURSTS = 10, 4
 CONNECTIONS, SHORT_CONNECTIONS = (1, 32, 128), (32,)
-STREAMS, SHORT_STREAMS = (1, 64, 256, 512), (64, 256)
-TRIES, SHORT_TRIES = 3, 1
+STREAMS, SHORT_STREAMS = (64, 256, 512), (64, 256)
+TRIES, SHORT_TRIES = 2, 1
 WINDOW, SHORT_WINDOW = 2.0, 1.0
 
 ADDED, NOT_MEASURED, IDLE, AFTER = "first byte, added", "not measured", "memory, idle", "memory, after the run"
@@ -117,7 +117,7 @@ def _pair(setting: Setting, progress: Progress, ground: Field, pair: Pair, numbe
         there.relay(pair[1], ground.relay),
         there.ccproxy(*pair, ground.ccproxy),
         *(
-            Way(gateway.way, pair[0], process.port, headers=gateway.headers(place), process=process)
+            Way(gateway.way, pair[0], process.port, "", gateway.model, gateway.headers(place), process)
             for gateway, (process, place) in ground.up.items()
             if pair in gateway.pairs
         ),
@@ -127,9 +127,9 @@ def _pair(setting: Setting, progress: Progress, ground: Field, pair: Pair, numbe
     answering: list[Way] = []
     for way in ways:
         progress.step(f"{pair[0]} to {pair[1]}, {way.name} is asked", *number)
-        for script, usables in ((f"bench-burst-{CHUNKS}", streaming), ("bench-whole-1", answering)):
+        for usables in (streaming, answering):
             try:
-                usables.append(usable(way, script, stream=usables is streaming))
+                usables.append(usable(way, stream=usables is streaming))
             except Unusable as why:
                 what = "streams" if usables is streaming else "whole answers"
                 yield _not_measured(way.name, f"{what}: {why}", **labels)

@@ -14,7 +14,8 @@ from ccproxy.measure.processes import free_port
 from ccproxy.measure.ways import Way
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
-STREAM = HEAD + b"\r\n" + chunk(b"Well") + b"0\r\n\r\n"
+TOLD = chunk(b"Well") + b"".join(chunk(b"~%016d~" % number) for number in range(4)) + b"0\r\n\r\n"
+STREAM = HEAD + b"\r\n" + TOLD
 
 ANSWERS = """
 import socket, sys
@@ -118,17 +119,17 @@ def test_what_was_said_last() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "keeps"),
-    [(STREAM, True), (HEAD + b"Connection: Close\r\n\r\n" + chunk(b"Well") + b"0\r\n\r\n", False)],
+    [(STREAM, True), (HEAD + b"Connection: Close\r\n\r\n" + TOLD, False)],
 )
 def test_an_answer_tells_whether_connections_are_kept(place: Place, answer: bytes, keeps: bool) -> None:
     with running(gateway(ANSWERS, answer), place) as process:
-        way = usable(Way("fake", "claude", place.port, process=process), "bench-burst-2")
+        way = usable(Way("fake", "claude", place.port, process=process))
     assert (way.name, way.process, way.keeps) == ("fake", process, keeps)
 
 
 def test_one_that_is_not_ready_is_asked_again(place: Place) -> None:
     with running(gateway(ANSWERS, b"HTTP/1.1 503 Wait\r\ncontent-length: 0\r\n\r\n", b"", STREAM), place):
-        assert usable(Way("fake", "claude", place.port), "bench-burst-2").keeps
+        assert usable(Way("fake", "claude", place.port)).keeps
 
 
 @pytest.mark.parametrize(
@@ -137,22 +138,23 @@ def test_one_that_is_not_ready_is_asked_again(place: Place) -> None:
         (b"HTTP/1.1 501 No\r\ncontent-length: 5\r\n\r\nnever", "answers HTTP/1.1 501: never"),
         (HEAD + b"\r\n" + chunk(b"Ill") + b"0\r\n\r\n", "answers HTTP/1.1 200"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nWell", "streams without chunks"),
+        (HEAD + b"\r\n" + chunk(b"Well ~0000000000000001~") + b"0\r\n\r\n", "streams 1 of 4 events"),
     ],
 )
 def test_one_that_does_not_answer_says_why(place: Place, answer: bytes, why: str) -> None:
     with running(gateway(ANSWERS, answer), place), pytest.raises(Unusable, match=why):
-        usable(Way("fake", "claude", place.port), "bench-burst-2", seconds=0)
+        usable(Way("fake", "claude", place.port), seconds=0)
 
 
 def test_a_whole_answer_has_a_length(place: Place) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nWell"
     with running(gateway(ANSWERS, answer), place):
-        assert usable(Way("fake", "claude", place.port), "bench-whole-1", stream=False).keeps
+        assert usable(Way("fake", "claude", place.port), stream=False).keeps
 
 
 def test_nobody_there_is_told() -> None:
     with pytest.raises(Unusable, match="does not answer: ConnectionRefusedError"):
-        usable(Way("fake", "claude", free_port()), "bench-burst-2", seconds=0)
+        usable(Way("fake", "claude", free_port()), seconds=0)
 
 
 def test_one_that_does_not_start_says_what_it_said_last(place: Place) -> None:

@@ -67,10 +67,10 @@ def test_each_way_is_measured_and_what_cannot_be_is_told() -> None:
 def test_one_that_does_not_answer_is_told_and_the_others_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     told = peers.usable
 
-    def usable(way: peers.Way, script: str, stream: bool = True) -> peers.Way:
+    def usable(way: peers.Way, stream: bool = True) -> peers.Way:
         if way.name == "good 1.0" and stream:
             raise Unusable("answers HTTP/1.1 500")
-        return told(way, script, stream)
+        return told(way, stream)
 
     monkeypatch.setattr(peers, "usable", usable)
     only = {"way": ["good*"]}
