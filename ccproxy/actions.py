@@ -1,6 +1,7 @@
 """Between an exchange and a runtime: what a runtime is told to do, and the calls by which it tells what happened.
 
-Nothing here does anything; `exchange.py` makes actions, `transport/driving.py` carries them out.
+Nothing here does anything; `exchange.py` makes actions, `transport/driving.py` carries them out. Those that every request
+has are not frozen, though nobody changes them: they would take three times as long to make.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Endpoint:
     proxy: str = field(default="", repr=False)
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Dial:
     """Send this request. `target` is the request target (path and query), headers are complete but for framing: the
     runtime adds host (unless given), content-length and connection headers. `body` may be empty."""
@@ -37,7 +38,7 @@ class Dial:
     connect_timeout: float = 10.0
 
 
-@frozen
+@define
 class Commit:
     """The answer streams from here on: send this head and these first bytes in one write, then what `pump` returns.
     The runtime frames the body (chunked, or until close for HTTP/1.0 clients)."""
@@ -47,14 +48,14 @@ class Commit:
     data: bytes
 
 
-@frozen
+@define
 class Write:
     """More bytes of a committed answer (keep-alives, the end of a stream)."""
 
     data: bytes
 
 
-@frozen
+@define
 class Reply:
     """A whole answer with content-length. Ends the exchange on the client's side."""
 
@@ -116,7 +117,7 @@ class Life(Shape):
     def resumed(self) -> None: ...
 
 
-@frozen
+@define
 class Accept:
     """The app takes the request: its body, at most `max_body` bytes after decoding, goes to `life`."""
 

@@ -281,6 +281,8 @@ def _alone(
     document: dict[str, JSON], client: Protocol, context: Context, call: Call, rules: Rules | None
 ) -> Answered | None:
     chat = client.chat
+    if chat.alone is None:
+        return None
     chat.peek(document, context, call)
     answer = chat.alone(document, context)
     if answer is None:

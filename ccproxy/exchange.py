@@ -316,7 +316,7 @@ class Exchange:
             **dict(prepared.headers),
         }
         if plan.protocol.name == self._protocol.name:
-            merged.update(_joined((n, v) for n, v in self._client_headers if n in plan.protocol.pass_headers))
+            merged.update(_joined([(n, v) for n, v in self._client_headers if n in plan.protocol.pass_headers]))
         merged.update(plan.headers)
         return list(merged.items())
 

@@ -27,7 +27,7 @@ class Patience:
     hold: float = 10.0
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Plan:
     """Which upstream serves a request. prefix: the base URL's path. headers: the provider's own and its credentials.
     secrets: what no client and no log may see, not even in an error that repeats it. key: which of the provider's keys it

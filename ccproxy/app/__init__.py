@@ -10,9 +10,10 @@ providers' model lists) is asked by `jobs` in the background.
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
@@ -138,7 +139,7 @@ class App:
         context = Context(
             client=match.protocol.name,
             upstream="",
-            id=secrets.token_hex(12),
+            id=os.urandom(12).hex(),
             created=int(time.time()),
         )
         hops = head.header(HOP) or ""
@@ -248,7 +249,7 @@ class _Upstream:
         credentials = self._protocol.key_headers(keys[number]) if keys else []
         return Plan(
             protocol=self._protocol,
-            target=self._target(model),
+            target=(self._target if len(model) <= _LONGEST_NAME else self._described)(model),
             endpoint=self.endpoint,
             prefix=self._prefix,
             headers=[*credentials, *self._provider.headers.items(), (HOP, hops)],
@@ -276,6 +277,9 @@ class _Upstream:
 
 _TARGETS = 256
 """Models of one provider that are remembered. A pattern may pass any name through; a person uses a dozen."""
+
+_LONGEST_NAME = 200
+"""Characters of such a model's name: a client may send megabytes for one."""
 
 _SHORTEST_SECRET = 16
 """Characters of a header's last word that may be a key (`Bearer sk-...`); shorter ones are versions and flags."""
@@ -321,11 +325,11 @@ def _one_line(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-_NO_MARKS: frozenset[str] = frozenset()
+_NO_MARKS: Set[str] = frozenset()
 
 
-def _marks(head: RequestHead) -> frozenset[str]:
-    return frozenset([*head.names, *(f"?{name}" for name in head.query)] if head.query else head.names)
+def _marks(head: RequestHead) -> Set[str]:
+    return {*head.names, *(f"?{name}" for name in head.query)} if head.query else head.names
 
 
 def _upgrade(head: RequestHead) -> RequestError | None:

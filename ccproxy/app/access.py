@@ -19,8 +19,10 @@ def tokens_of(head: RequestHead) -> list[str]:
     login of their own as bearer beside the key."""
     scheme, _, bearer = (head.header("authorization") or "").partition(" ")
     presented = [bearer.strip()] if scheme.lower() == "bearer" else []
-    presented += [head.header(name) or "" for name in _TOKEN_HEADERS]
-    return [token for token in (*presented, head.query.get("key", "")) if token]
+    for name in _TOKEN_HEADERS:
+        presented.append(head.header(name) or "")
+    presented.append(head.query.get("key", ""))
+    return list(filter(None, presented))
 
 
 def key_of(head: RequestHead, keys: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ shape it takes: that of the routes that share the most leading segments with the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from urllib.parse import unquote
 
 from attrs import define, frozen
@@ -74,6 +74,9 @@ MODES = frozenset({"compat", "compat_mode"})
 SWITCH = "switch"
 """The segment that stands for the active group, whichever that is at the time of the request."""
 
+_KNOWN = 64
+"""Paths that are remembered with where they lead. A person has a few groups; a path may have 64 KiB of slashes."""
+
 
 class PathTable:
     """All routes of all protocols. active: the group that `/switch` leads to, "" for none."""
@@ -92,10 +95,14 @@ class PathTable:
         self._patterns.sort(key=lambda pattern: -len(pattern.suffix))
         # The paths of chats: no pattern, and nobody to choose from.
         self._alone = {(one[0].route.method, path): one[0] for path, one in self._literal.items() if len(one) == 1}
+        self._known: dict[tuple[str, str], Match] = {}  # theirs without a query, which are the same each time
 
-    def match(self, method: str, path: str, marks: frozenset[str], query: Mapping[str, str]) -> Match:
+    def match(self, method: str, path: str, marks: Set[str], query: Mapping[str, str]) -> Match:
         """The route of a request. `path` is decoded; `marks` are the request's header names and `?`-led query keys. HEAD is
         served as GET. Raises Misrouted."""
+        asked = (method, path)
+        if not query and asked in self._known:
+            return self._known[asked]
         method = "GET" if method == "HEAD" else method
         path = "/" + path.strip("/")
         group, inside = _taken(path, self._first)
@@ -117,9 +124,12 @@ class PathTable:
             if not group:
                 raise Misrouted(one.protocol, self._inactive())
         call = Call(**named, stream=one.route.stream, query=query, path=inner, shape=one.route.shape)
-        return Match(protocol=one.protocol, route=one.route, group=group, call=call, compat=bool(mode))
+        match = Match(protocol=one.protocol, route=one.route, group=group, call=call, compat=bool(mode))
+        if not query and not named and len(self._known) < _KNOWN:
+            self._known[asked] = match
+        return match
 
-    def nearest(self, path: str, marks: frozenset[str]) -> Protocol:
+    def nearest(self, path: str, marks: Set[str]) -> Protocol:
         """The protocol whose routes share the most segments with the path, wherever in it they begin (behind a group, say);
         where several share as many, the request's marks tell."""
         segments = path.strip("/").split("/")
@@ -147,7 +157,7 @@ class PathTable:
         longest = max((len(pattern.suffix) for pattern, _ in matches), default=0)
         return [(pattern.served, value) for pattern, value in matches if len(pattern.suffix) == longest]
 
-    def _lost(self, path: str, marks: frozenset[str]) -> Misrouted:
+    def _lost(self, path: str, marks: Set[str]) -> Misrouted:
         protocol = self.nearest(path, marks)
         first, _, rest = path[1:].partition("/")
         if first not in RESERVED and first not in self._groups and self._find(_taken("/" + rest, MODES)[1]):
@@ -161,7 +171,7 @@ class PathTable:
         what = "no group is active; choose one with `ccproxy switch NAME` (active_group in [server])"
         return NotFound(f"{what}; groups: {known}", code="no_active_group")
 
-    def _not_taken(self, method: str, path: str, found: list[_Served], marks: frozenset[str]) -> Misrouted:
+    def _not_taken(self, method: str, path: str, found: list[_Served], marks: Set[str]) -> Misrouted:
         """The path is served, but not by this method; or what looks like a model is a model and an unknown action."""
         acting = next((p.served for p in self._patterns if p.acts(path) and p.served.route.method == method), None)
         if acting is not None:
@@ -183,12 +193,12 @@ _PREFIXES = 2
 """Segments that may stand before a route: a group (or `switch`) and a mode."""
 
 
-def _chosen(served: list[_Served], marks: frozenset[str]) -> _Served:
+def _chosen(served: list[_Served], marks: Set[str]) -> _Served:
     """The one whose protocol's marks the request bears, else the first."""
     return next((one for one in served if one.protocol.marks & marks), served[0])
 
 
-def _marked(protocols: list[Protocol], marks: frozenset[str]) -> Protocol:
+def _marked(protocols: list[Protocol], marks: Set[str]) -> Protocol:
     return next((protocol for protocol in protocols if protocol.marks & marks), protocols[0])
 
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from ccproxy.errors import NotFound
 
@@ -23,6 +24,9 @@ DEFAULT = "default"
 
 _NAME_LIMIT = 200
 """Characters of an unknown name that are shown and compared with the known ones; the longest real ones have about 100."""
+
+_REMEMBERED = 256
+"""Names whose routes are remembered. A pattern may pass any name through; a person uses a dozen."""
 
 _SHOWN = 8
 """Known names in an error, where none is near: enough to recognise the group, short enough for a client's status line."""
@@ -76,7 +80,8 @@ class Pattern:
         match = self._match.fullmatch(name)
         if match is None:
             return None
-        return tuple(evolve(d, model=_fill(d.model, match.groups())) for d in self.destinations)
+        texts = match.groups()
+        return tuple(Destination(d.provider, _fill(d.model, texts)) for d in self.destinations)
 
     @property
     def passes_names(self) -> bool:
@@ -114,6 +119,7 @@ class Router:
 
     def __init__(self, groups: Mapping[str, Aliases]) -> None:
         self._groups = {name: _group(aliases) for name, aliases in groups.items()}
+        self._find_again = lru_cache(_REMEMBERED)(self._find)
 
     def __repr__(self) -> str:
         return f"Router({', '.join(self._groups)})"
@@ -128,6 +134,9 @@ class Router:
         if at and prefix in self._groups:
             group, model = prefix, rest
         group = group or DEFAULT
+        return (self._find_again if len(model) <= _NAME_LIMIT else self._find)(group, model)
+
+    def _find(self, group: str, model: str) -> Route:
         found = self._group(group).find(model) if model else None
         if found is None:
             raise NotFound(_unknown_model(group, model, self.names(group)), code="model_not_found", param="model")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from typing import Protocol as Shape
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from ccproxy import tokens
 from ccproxy.codec import jsontext
@@ -286,10 +286,6 @@ class Operation(Generic[AskedT]):
     unfit: tuple[bytes, ...] = ()
 
 
-def _never(document: dict[str, JSON], context: Context) -> dict[str, JSON] | None:
-    return None
-
-
 def _as_it_is(document: dict[str, JSON], target: Target, note: Callable[[str], None]) -> dict[str, JSON]:
     return document
 
@@ -308,7 +304,7 @@ class Chat(Operation[Request]):
     renames: whether answers carry the model in so few places that same-protocol traffic is given the client's name.
     record_end: what ends a record of the stream, for a last one that came without.
     alone(document, context): the whole answer to a request that only an upstream of this protocol can do anything with;
-        None for all others. Asked after `peek`, when the upstream speaks another protocol.
+        None for all others. Asked after `peek`, when the upstream speaks another protocol. None where there are no such.
     """
 
     read_answer: Callable[[dict[str, JSON], Context, Sink], None]
@@ -322,7 +318,7 @@ class Chat(Operation[Request]):
     quiet: frozenset[str] = frozenset()
     renames: bool = False
     record_end: bytes = b"\n\n"
-    alone: Callable[[dict[str, JSON], Context], dict[str, JSON] | None] = _never
+    alone: Callable[[dict[str, JSON], Context], dict[str, JSON] | None] | None = None
 
 
 @frozen(kw_only=True)
@@ -415,6 +411,7 @@ class Protocol:
     pass_headers: client headers (lower-case) that go up on same-protocol traffic.
     pass_answer_headers: upstream headers that come down on same-protocol traffic, beside the common ones of `exchange`.
     base_url: what the official SDK uses by default. sdk_suffix: path endings of a base URL that users add by mistake.
+    operations: those that go to an upstream, by the name of their column; made of the columns.
     """
 
     name: str
@@ -434,10 +431,11 @@ class Protocol:
     pass_answer_headers: frozenset[str] = frozenset()
     statuses: Mapping[int, int] = field(factory=lambda: {529: 503})
     sdk_suffix: tuple[str, ...] = ()
+    operations: Mapping[str, Operation[Any]] = field(
+        init=False, eq=False, repr=False, default=Factory(lambda self: self._columns(), takes_self=True)
+    )
 
-    @property
-    def operations(self) -> dict[str, Operation[Any]]:
-        """The operations that go to an upstream, by the name of their column."""
+    def _columns(self) -> dict[str, Operation[Any]]:
         columns: dict[str, Operation[Any] | None] = {"chat": self.chat, "embeddings": self.embeddings, "count": self.count}
         return {name: column for name, column in columns.items() if column is not None}
 

@@ -313,7 +313,7 @@ class ClientConnection:
     def _read_head(self, data: bytes) -> None:
         begun = self._reader.pending > 0
         try:
-            head = cast(RequestHead | None, self._reader.feed(data))
+            head = cast("RequestHead | None", self._reader.feed(data))
         except CcproxyError as error:
             self._refuse(error)
             return
@@ -356,7 +356,10 @@ class ClientConnection:
             self._out.append(CONTINUE)
             self.flush()
         self._enter(self._read_body, self._limits.body_seconds, self._body_late)
-        self._read_body(b"")
+        data = b""
+        if self.stalled is None:
+            data, self._held = self._held, b""
+        self._read_body(data)
 
     def _prepare_body(self, head: RequestHead) -> None:
         coding = head.header("content-encoding")

@@ -353,7 +353,7 @@ class Errand:
             wire.write(body)
 
     def _read_head(self, data: bytes) -> tuple[BodyReader | None, bytes]:
-        head = cast(ResponseHead | None, self._reader.feed(data))
+        head = cast("ResponseHead | None", self._reader.feed(data))
         if head is None:
             return None, b""
         self._request = (b"", b"")

@@ -184,3 +184,21 @@ def test_a_long_path_is_not_repeated_whole() -> None:
     assert len(lost(f"POST /{'x' * 5000}/v1/messages").error.message) < 300
     assert len(lost(f"POST /v1beta/models/m:{'x' * 5000}").error.message) < 300
     assert len(lost(f"DELETE /v1/models/{'x' * 5000}").error.message) < 300
+
+
+def test_a_path_that_was_asked_before_leads_where_it_led() -> None:
+    table = PathTable(PROTOCOLS.values(), ["default", "qwen"])
+    paths = [("/v1/messages", ""), ("/qwen/v1/messages", "qwen"), ("/qwen/compat/v1/messages", "qwen")]
+    for path, group in paths * 2:
+        plain = table.match("POST", path, NONE, {})
+        assert (plain.group, plain.call.query, plain.compat) == (group, {}, "compat" in path)
+        assert table.match("POST", path, NONE, {"beta": "true"}).call.query == {"beta": "true"}
+        with pytest.raises(Misrouted):
+            table.match("DELETE", path, NONE, {})
+
+
+def test_only_so_many_paths_are_remembered() -> None:
+    table = PathTable(PROTOCOLS.values(), [])
+    for count in range(1, 200):
+        assert table.match("POST", "/" * count + "v1/messages", NONE, {}).protocol.name == "claude"
+    assert len(table._known) == 64

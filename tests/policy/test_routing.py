@@ -154,3 +154,12 @@ def test_what_the_stars_matched_fills_them_again(pattern: str, name: str) -> Non
 def test_repr_names_the_groups() -> None:
     assert repr(ROUTER) == "Router(default, qwen, closed)"
     assert ROUTER.groups == ("default", "qwen", "closed")
+
+
+def test_names_are_remembered_for_their_group_and_only_short_ones() -> None:
+    router = Router({"one": {"*": to("a/*")}, "two": {"*": to("b/*")}})
+    for _ in range(2):
+        for group, provider in (("one", "a"), ("two", "b")):
+            for model in ("m", "m" * 10_000):
+                assert router.resolve(group, model).destinations == (Destination(provider, model),)
+    assert router._find_again.cache_info().currsize == 2

@@ -668,3 +668,14 @@ AUTHORITIES = [
 @pytest.mark.parametrize(("arguments", "expected"), AUTHORITIES)
 def test_authority(arguments: Any, expected: str) -> None:
     assert authority(*arguments) == expected
+
+
+def test_a_header_that_was_seen_before_is_judged_as_before() -> None:
+    for line in (b"X-Seen: \t yes \r\n", b"X-Seen: " + 300 * b"y" + b"\r\n", b"x-seen: no\x00\r\n", b"x seen: no\r\n"):
+        heads = []
+        for _ in range(2):
+            try:
+                heads.append(HeadReader.server().feed(b"GET / HTTP/1.1\r\nhost: h\r\n" + line + b"\r\n"))
+            except RequestError as error:
+                heads.append(error.message)
+        assert heads[0] == heads[1]
