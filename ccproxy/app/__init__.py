@@ -52,20 +52,26 @@ _PROBES = {("GET", "/healthz"), ("GET", "/readyz"), ("HEAD", "/"), ("HEAD", "/ap
 class App:
     """One configuration being served. Made anew when the configuration changes."""
 
-    def __init__(self, config: Config, store: Store | None = None) -> None:
-        """store: the earlier answers of the App before this one, else the configured one. Raises ConfigError when that
-        cannot be opened."""
+    def __init__(self, config: Config, store: Store | None = None, *, before: App | None = None) -> None:
+        """store: where earlier answers are, else the configured one. before: the App that this one follows; what the
+        configuration says the same of goes on. Raises ConfigError when the store cannot be opened."""
         self.config = config
-        self.store = opened(config.store) if store is None else store
+        if store is None and before is not None and before.config.store == config.store:
+            store = before.store
+        self.store: Store = opened(config.store) if store is None else store
         self.limits = Limits(
             max_head=config.limits.max_head,
             max_connections=config.limits.max_connections,
             connect_seconds=config.timeouts.connect,
         )
-        self._id = secrets.token_hex(8)
+        self._id: str = secrets.token_hex(8) if before is None else before._id
         self._router = config.router()
         self._paths = PathTable(PROTOCOLS.values(), self._router.groups, config.server.active_group)
-        self._models = ModelLists(self._router, config.providers)
+        unchanged = before is not None and _offers(before.config) == _offers(config)
+        self._models: ModelLists = before._models if before and unchanged else ModelLists(self._router, config.providers)
+        self.has_new_lists = before is not None and not unchanged
+        if before is not None and not unchanged:
+            before._models.retire()
         self._upstreams = {name: _Upstream(name, provider, config) for name, provider in config.providers.items()}
         self.warm = [
             (self._upstreams[name].endpoint, provider.warm) for name, provider in config.providers.items() if provider.warm
@@ -76,6 +82,9 @@ class App:
             for provider in config.providers
         }
         self._pools = Pools({name: len(provider.api_keys) for name, provider in config.providers.items()})
+        if before is not None:
+            was = before.config.providers
+            self._pools.inherit(before._pools, {n for n, provider in config.providers.items() if was.get(n) == provider})
         self._operations: Mapping[str, Callable[[RequestHead, Match, str, float], Accept | Reply]] = {
             "chat": self._exchange,
             "embeddings": self._exchange,
@@ -214,6 +223,11 @@ class App:
         most = self.config.limits.max_body
         if length.isdigit() and int(length) > most:
             raise TooLarge(f"the request's body has {length} bytes; at most {most} are taken ([limits] max_body)")
+
+
+def _offers(config: Config) -> object:
+    """What lists of models depend on."""
+    return {name: group.models for name, group in config.groups.items()}, config.providers
 
 
 class _Upstream:

@@ -90,6 +90,7 @@ class ModelLists:
         self._router = router
         self._providers = providers
         self._known: dict[str, dict[str, ModelInfo]] = {}  # provider -> its own list, by the model's name
+        self._retired = False
 
     def list(self, group: str) -> list[ModelInfo]:
         """The group's models: aliases, then what the providers list, in the file's order. Raises NotFound for an unknown
@@ -105,14 +106,18 @@ class ModelLists:
         self._router.resolve(group, name)
         return self._described(group, name)
 
+    def retire(self) -> None:
+        """Nobody asks for these lists any more."""
+        self._retired = True
+
     async def refresh_forever(self) -> None:
-        """Refreshes the lists now and then."""
+        """Refreshes the lists now and then, until they retire."""
         if not self._passed_through():
             return
         import anyio
 
         await anyio.to_thread.run_sync(import_module, "httpx")  # in a thread, so that streams move meanwhile
-        while self._passed_through():
+        while self._passed_through() and not self._retired:
             await self.refresh()
             await anyio.sleep(REFRESH)
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "serve a built-in scripted model; no account needed",
     "init": "write a commented configuration",
     "serve": "run the proxy",
+    "switch": "choose the group that /switch serves",
 }
 """Command -> what it does. The module `ccproxy.cli.<command>` has it as `command`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,20 +27,28 @@ def command(file: str | None, host: str | None, port: int | None) -> None:
     path = located(file)
     config = configured(path, host=host, port=port)
     _log_to_stderr(config.log.level)
-    _run(config, path)
+    _run(config, path, host, port)
 
 
-def _run(config: Config, path: Path) -> None:
+def _run(config: Config, path: Path, host: str | None, port: int | None) -> None:
     from ccproxy.app import App
+    from ccproxy.app.watch import Watched
     from ccproxy.cli.show import fail
     from ccproxy.errors import ConfigError
     from ccproxy.transport.on_asyncio import Server, run
 
     def on_ready(server: Server) -> None:
         click.echo("\n".join(welcome(config, path, server.port)))
+        watched.start()
+
+    def on_change(changed: Config) -> None:
+        logging.getLogger().setLevel(changed.log.level.upper())
 
     try:
-        run(App(config), config.server.host, config.server.port, on_ready=on_ready)
+        watched = Watched(path, App(config), host=host, port=port, applied=on_change)
+        if hasattr(signal, "SIGHUP"):  # Windows has none
+            signal.signal(signal.SIGHUP, lambda *_: watched.reread())
+        run(watched, config.server.host, config.server.port, on_ready=on_ready)
     except ConfigError as error:
         fail(f"{path}: what it asks for cannot be had", error.problems)
     except OSError as error:

@@ -9,7 +9,7 @@
 - What a failure says is in `blame`. A pair that failed rests itself. Beside it its key or its target is avoided: other
   pairs with them are asked when no better one is there, and before a request fails. So a limit that a provider counts for
   each model rests one model only, where there is nothing else to ask.
-- 401 and 403 take the key out for good: a changed file makes new Pools.
+- 401 and 403 take the key out for good: until a changed file makes new Pools, which inherit the other rests.
 - A rest without `retry-after` doubles each time until an answer succeeds. Failures of requests that were already under way
   when a rest began do not count again.
 
@@ -19,11 +19,11 @@ Two lists may share keys and targets: rests are shared, turns are each list's ow
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Literal
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ccproxy.errors import CcproxyError, TimedOut, Unreachable, Unsupported, UpstreamError
 from ccproxy.policy.routing import Destination
@@ -169,9 +169,24 @@ class _Rests:
             if rest is not None and rest.since <= asked:
                 del self._of[subject]
 
+    def of_providers(self, names: Container[str]) -> _Rests:
+        """Those that end, of these providers, as they are now."""
+        rests, now = _Rests(), dict(self._of)  # copied in one go: another thread may ask
+        rests._of = {
+            subject: evolve(rest)
+            for subject, rest in now.items()
+            if rest.until < math.inf and _provider_of(subject) in names
+        }
+        return rests
+
     def _forget(self, now: float) -> None:
         if len(self._of) >= MANY:
             self._of = {subject: rest for subject, rest in self._of.items() if now < rest.until}
+
+
+def _provider_of(subject: Hashable) -> str:
+    destination = subject.destination if isinstance(subject, Pair) else subject
+    return destination.provider if isinstance(destination, Destination) else str(destination[0])  # type: ignore[index]
 
 
 def _subjects(pair: Pair) -> tuple[Hashable, Hashable, Hashable]:
@@ -235,6 +250,11 @@ class Pools:
 
     def __repr__(self) -> str:
         return f"Pools({sum(self._keys.values())} keys, {len(self._rotas)} lists, {len(self._rests)} rests)"
+
+    def inherit(self, before: Pools, same: Container[str]) -> None:
+        """Takes over what rests, for providers of which nothing has changed (`same`). What is out until the configuration
+        changes gets another chance. Requests under way tell the Pools that they began with how they fared."""
+        self._rests = before._rests.of_providers(same)
 
     def is_one(self, destinations: tuple[Destination, ...]) -> bool:
         """Whether there is only one pair, so that there is nothing to choose and nobody gains by its rest."""
