@@ -7,9 +7,11 @@ Gemini API reference: "Schema" (`parameters`, `responseSchema`) is a piece of Op
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
+from ccproxy.codec import jsontext
 from ccproxy.model import JSON
-from ccproxy.schema import MAX_DEPTH, Dialect
+from ccproxy.schema import CACHED_SCHEMAS, CACHED_TEXT, MAX_DEPTH, Dialect
 
 FORMAT = Dialect(name="gemini format")
 """`responseJsonSchema` keeps every keyword: what the API does not know there it leaves alone."""
@@ -67,10 +69,23 @@ _SNAKE = {
 
 
 def plain(schema: dict[str, JSON]) -> dict[str, JSON]:
-    """`schema` as JSON Schema, in a new object: lower-case types, `nullable` as the type `null`, counts as numbers (64-bit
-    ones are strings in ProtoJSON), keys in camelCase. Only schemas are walked, so a property may be called `type`."""
+    """`schema` as JSON Schema: lower-case types, `nullable` as the type `null`, counts as numbers (64-bit ones are strings
+    in ProtoJSON), keys in camelCase. Only schemas are walked, so a property may be called `type`. The given object where it
+    is so already, as agents' schemas mostly are, else a new one."""
+    try:
+        text = jsontext.dumps(schema)
+    except jsontext.JSONError:  # nested too deep to be written
+        text = b""
+    if text and len(text) <= CACHED_TEXT and _is_plain(text):
+        return schema
     made: dict[str, JSON] = _schema(schema, 0)
     return made
+
+
+@lru_cache(maxsize=CACHED_SCHEMAS)  # agents send the same tools with every turn
+def _is_plain(text: bytes) -> bool:
+    schema = jsontext.loads_exact(text)
+    return bool(_schema(schema, 0) == schema)
 
 
 def _schema(node: JSON, depth: int) -> JSON:

@@ -97,3 +97,11 @@ def test_the_reduced_dialect() -> None:
     assert cleaned["type"] == "OBJECT"
     assert cleaned["properties"]["a"] == {"type": "STRING", "minLength": 1}
     assert not {"additionalProperties", "$defs"} & cleaned.keys()
+
+
+def test_a_schema_that_is_plain_already_passes_as_it_is_each_time() -> None:
+    schema = {"type": "object", "properties": {"type": {"type": "string", "maxLength": 3}}}
+    assert plain(schema) is schema
+    assert plain(schema) is schema
+    assert plain({**schema, "type": "OBJECT"}) == schema
+    assert plain(schema) is schema
