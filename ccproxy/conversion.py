@@ -136,6 +136,7 @@ def prepare(
         request = ours.read_request(document, context, call)
         if chat and not own:
             notes.own_members(request.extras, context, client.chat.quiet)
+            notes.inner_members(request, context, client.chat.quiet_within)
         ruled = rules is not None and rewrite.apply(rules, request)
         if in_words:
             _in_words(request, context)

@@ -4,9 +4,28 @@ dropped in silence). What all writers leave out or change alike stands here; the
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 
-from ccproxy.model import JSON, Context, Extras, Opaque, ResponseFormat
+from ccproxy.model import (
+    JSON,
+    Audio,
+    Context,
+    Document,
+    Extras,
+    Image,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    ResponseFormat,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
 
 
 def left_out(part: Opaque, context: Context, what: str) -> None:
@@ -22,6 +41,56 @@ def own_members(extras: Extras | None, context: Context, quiet: Set[str]) -> Non
     names = [name for key, value in extras.fields.items() if key not in quiet for name in _names(key, value)]
     if names:
         context.note(f"{', '.join(names)}: left out, since only the {extras.origin} protocol knows that")
+
+
+def inner_members(request: Request, context: Context, quiet: Set[str]) -> None:
+    """The same of its messages, parts, tools, tool choice and format: each name once, however many say it. A member that is
+    off or empty says nothing. quiet: members, or members of these as `key.inner`."""
+    lost: dict[str, None] = {}
+    for one in _inner(request):
+        if one.extras is not None and one.extras.fields:
+            for key, value in one.extras.fields.items():
+                if key not in quiet:
+                    names = (name for name in _names(key, value, (*_NOTHING, False)) if name not in quiet)
+                    lost |= dict.fromkeys(f"{name.lstrip('$')} of {_KINDS[type(one)]}" for name in names)
+    if lost:
+        context.note(f"{', '.join(lost)}: left out, since only the {request.origin} protocol knows that")
+
+
+_Inner = Message | Part | Tool | ToolChoice | ResponseFormat
+
+_KINDS: dict[type, str] = {
+    Message: "a message",
+    Text: "a text",
+    Refusal: "a refusal",
+    Image: "an image",
+    Document: "a document",
+    Audio: "a sound",
+    ToolCall: "a tool call",
+    ToolResult: "a tool result",
+    Reasoning: "a thought",
+    Opaque: "a part",
+    Tool: "a tool",
+    ToolChoice: "a tool choice",
+    ResponseFormat: "a response format",
+}
+
+
+def _inner(request: Request) -> Iterator[_Inner]:
+    """All of a request that may say something beyond the model, but for itself and how it asks for thoughts: that is
+    spelled in many ways, each of which was understood."""
+    yield from request.system
+    for message in request.messages:
+        yield message
+        for part in message.parts:
+            yield part
+            if isinstance(part, ToolResult):
+                yield from part.parts
+    yield from request.tools
+    if request.tool_choice is not None:
+        yield request.tool_choice
+    if request.format is not None:
+        yield request.format
 
 
 def undescribed(format: ResponseFormat, target: str, context: Context) -> None:
@@ -46,10 +115,13 @@ def _name_of(raw: JSON) -> str:
     return kind if isinstance(kind, str) and kind else ", ".join(map(str, list(raw)[:3]))
 
 
-def _names(key: str, value: JSON) -> list[str]:
+_NOTHING: tuple[JSON, ...] = (None, "", [], {})
+
+
+def _names(key: str, value: JSON, nothing: tuple[JSON, ...] = _NOTHING) -> list[str]:
     """One for each member of an object; none for what says nothing."""
-    if value is None or value in ("", [], {}):
+    if value in nothing:
         return []
     if isinstance(value, dict):
-        return [f"{key}.{inner}" for inner, one in value.items() if one is not None]
+        return [f"{key}.{inner}" for inner, one in value.items() if one not in nothing]
     return [key]

@@ -164,6 +164,47 @@ def test_an_answer_without_its_request(source: str, target: str) -> None:
     assert heard(context, said).failure is None
 
 
+INNER = {
+    "openai": (
+        {"messages": [{"role": "user", "name": "bo", "content": [{"type": "text", "text": "Hi", "cache_control": None}]}]},
+        "name of a message",
+    ),
+    "claude": (
+        {
+            "max_tokens": 9,
+            "messages": [{"role": "user", "content": "Hi"}],
+            "tools": [{"name": "f", "input_schema": {}, "defer_loading": True, "cache_control": {"type": "ephemeral"}}],
+        },
+        "defer_loading of a tool",
+    ),
+    "gemini": (
+        {
+            "contents": [
+                {"parts": [{"text": "Hi", "partMetadata": {"of": "it"}}, {"text": "Hi", "partMetadata": {"of": "it"}}]}
+            ]
+        },
+        "partMetadata.of of a text",
+    ),
+    "responses": (
+        {"input": "Hi", "tools": [{"type": "function", "name": "f", "parameters": {}, "defer_loading": True}]},
+        "defer_loading of a tool",
+    ),
+    "ollama": ({"messages": [{"role": "user", "content": "Hi", "mood": "good"}]}, "mood of a message"),
+}
+
+
+@pytest.mark.parametrize("source", INNER)
+def test_what_a_message_a_part_or_a_tool_loses_is_noted(source: str) -> None:
+    document, lost = INNER[source]
+    note = f"{lost}: left out, since only the {source} protocol knows that"
+    for target in set(INNER) - {source}:
+        body = json.dumps({"model": "m", **document}).encode()
+        assert [one for one in convert_request(body, source=source, target=target, model="m").notes if "knows" in one] == [
+            note
+        ]
+    assert not convert_request(body, source=source, target=source, model="m").notes
+
+
 def test_what_was_adapted_is_noted() -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
     cut_off = [{"role": "user", "content": QUESTION}, {"role": "assistant", "tool_calls": [call]}]

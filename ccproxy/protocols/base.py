@@ -301,6 +301,8 @@ class Chat(Operation[Request]):
     refit(document, target, note): a request of this protocol's client whose thinking is asked for in a form that the target
         lacks, in the other form; the given document where there is nothing to change. note: takes what was changed.
     quiet: members of a request beyond the model that no upstream of another protocol misses; of the others a note tells.
+    quiet_within: the same for what stands within its messages, parts and tools, with what is kept for the way back only
+        because the model says it in other words.
     renames: whether answers carry the model in so few places that same-protocol traffic is given the client's name.
     record_end: what ends a record of the stream, for a last one that came without.
     alone(document, context): the whole answer to a request that only an upstream of this protocol can do anything with;
@@ -316,6 +318,7 @@ class Chat(Operation[Request]):
     stream_type: Callable[[Context], str]
     refit: Callable[[dict[str, JSON], Target, Callable[[str], None]], dict[str, JSON]] = _as_it_is
     quiet: frozenset[str] = frozenset()
+    quiet_within: frozenset[str] = frozenset()
     renames: bool = False
     record_end: bytes = b"\n\n"
     alone: Callable[[dict[str, JSON], Context], dict[str, JSON] | None] | None = None

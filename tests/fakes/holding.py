@@ -357,7 +357,7 @@ def _thinking_word(word: str) -> Callable[[Wish, Row], None]:
             return
         if said == word or (word == "effort" and said in _BUDGETS):
             wish.settings["thinking"] = row.instead
-            if row.instead == "left out":
+            if row.instead in ("left out", "shown"):
                 del wish.settings["thinking"]
 
     return rule

@@ -40,6 +40,10 @@ def _stream_type(context: Context) -> str:
     return "text/event-stream; charset=utf-8"
 
 
+QUIET_WITHIN = frozenset({"cache_control", "type", "source", "content", "input", "caller"})
+"""Cache marks, which change no answer; spellings that are kept beside what the model holds of them; who made a call, which
+only Anthropic's own tools ask."""
+
 PROTOCOL = Protocol(
     name=NAME,
     title="Anthropic Messages",
@@ -65,6 +69,7 @@ PROTOCOL = Protocol(
         unfit=EMPTY_TEXTS,
         refit=refit,
         quiet=frozenset({"cache_control", "stream"}),
+        quiet_within=QUIET_WITHIN,
         renames=True,
     ),
     count=COUNTING,

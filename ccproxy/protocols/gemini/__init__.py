@@ -27,6 +27,15 @@ def _key_headers(key: str) -> Headers:
     return [("x-goog-api-key", key)]
 
 
+_RAW = """
+    role thought parameters mode allowedFunctionNames allowed_function_names
+    responseMimeType response_mime_type responseSchema response_schema responseJsonSchema response_json_schema
+    functionResponse.id functionResponse.name functionResponse.response functionResponse.parts
+    function_response.id function_response.name function_response.response function_response.parts
+"""
+QUIET_WITHIN = frozenset(_RAW.split())
+"""Spellings that are kept beside what the model holds of them."""
+
 CHAT = Chat(
     read_request=read_request,
     write_request=write_request,
@@ -42,6 +51,7 @@ CHAT = Chat(
     native_shapes=frozenset({SSE}),
     refit=refit,
     quiet=frozenset({"model", "systemInstruction"}),
+    quiet_within=QUIET_WITHIN,
     unfit=(SEALED,),
 )
 

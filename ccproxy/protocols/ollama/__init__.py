@@ -37,6 +37,7 @@ PROTOCOL = Protocol(
     ),
     chat=Chat(
         quiet=frozenset({"logprobs", "top_logprobs"}),
+        quiet_within=frozenset({"type", "content"}),  # spellings that are kept beside what the model holds of them
         read_request=read_request,
         write_request=write_request,
         read_answer=read_answer,

@@ -34,6 +34,13 @@ def _stream_type(context: Context) -> str:
     return "text/event-stream"
 
 
+_RAW = "type index content refusal text tool_calls thinking reasoning reasoning_content reasoning_details extra_content"
+_MEDIA = "file.file_id file.file_data file.filename input_audio.data input_audio.format image_url"
+_CALLS = "function.name function.arguments custom.name custom.input tools mode allowed_tools function_call"
+_MARKS = "cache_control prompt_cache_breakpoint"
+QUIET_WITHIN = frozenset(" ".join((_RAW, _MEDIA, _CALLS, _MARKS)).split())
+"""Spellings that are kept beside what the model holds of them, and cache marks, which change no answer."""
+
 PROTOCOL = Protocol(
     name=NAME,
     title="OpenAI Chat Completions",
@@ -57,6 +64,7 @@ PROTOCOL = Protocol(
         path=path,
         native_shapes=frozenset({"", LEGACY}),
         quiet=frozenset({"stream_options"}),
+        quiet_within=QUIET_WITHIN,
     ),
     embeddings=EMBEDDINGS,
     models=Models(path="/models", read=read_models, write=write_models, write_one=write_model),

@@ -31,6 +31,15 @@ def _path(target: Target, stream: bool, shape: str = "") -> str:
     return PATH
 
 
+_RAW = "type content summary encrypted_content $text name namespace annotations text refusal"
+_CALLS = "output arguments input mode tools"
+_MEDIA = "file_data filename file_url file_id image_url detail input_audio.data input_audio.format"
+_STATE = "id call_id status $item.id $item.status $item.type $item.phase created_by logprobs"
+_MARKS = "prompt_cache_breakpoint"
+QUIET_WITHIN = frozenset(" ".join((_RAW, _CALLS, _MEDIA, _STATE, _MARKS)).split())
+"""Spellings that are kept beside what the model holds of them; what an upstream said of items that it made, ids and states;
+cache marks, which change no answer."""
+
 PROTOCOL = Protocol(
     name=NAME,
     title="OpenAI Responses",
@@ -54,6 +63,7 @@ PROTOCOL = Protocol(
         peek=peek,
         path=_path,
         quiet=frozenset({"safety_identifier", "stream", "stream_options"}),
+        quiet_within=QUIET_WITHIN,
         renames=True,
     ),
     count=COUNTING,
