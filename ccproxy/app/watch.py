@@ -53,7 +53,7 @@ class Watched:
         self._applied = applied
         self._app = app
         self._seen = self._stamp()
-        self._moving = False
+        self._moving = True  # the file may have changed since it was read
         self._now = threading.Event()
         self._over = False
         self.limits: Limits = app.limits
@@ -119,7 +119,7 @@ class Watched:
                 log.error("  %s", problem)
             return
         self._app = app
-        self._seen = self._stamp()  # it may name other prompts' files now
+        self._seen, self._moving = self._stamp(), True  # it may name other prompts' files now
         self._applied(config)
         active = config.server.active_group
         log.info("%s: read again, %d groups%s", self._path, len(config.groups), f", {active} is active" if active else "")

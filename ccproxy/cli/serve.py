@@ -65,11 +65,13 @@ def welcome(config: Config, path: Path, port: int) -> list[str]:
     prefixes = {name: "" if name == "default" else f"/{name}" for name in config.groups}
     first = "default" if "default" in prefixes else next(iter(prefixes))
     allowed = config.groups[first].keys
+    active = config.server.active_group
     keys = list(config.keys) if allowed is None else list(allowed)
     return [
         f"ccproxy listens on {url} ({path})",
         "",
         *(f"  {url}{prefixes[name]}  {_described(name, group)}" for name, group in config.groups.items()),
+        *([f"  {url}/switch  now {active}; another: ccproxy switch NAME"] if active else []),
         "",
         *(f"  {line}" for line in guide(url + prefixes[first], keys)),
         "",

@@ -9,13 +9,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from ccproxy.actions import Accept, Dial
-from ccproxy.app import App
+from ccproxy.app import App, models
 from ccproxy.app.watch import Watched
-from ccproxy.config import Config, load
+from ccproxy.config import Config, Provider, load
 from ccproxy.errors import UpstreamError
+from ccproxy.protocols.base import ModelInfo
 from tests.app.heads import head_of
 
 ONE = """
@@ -158,6 +160,34 @@ def test_what_goes_on(file: File) -> None:
     assert dict(file.dialled().headers)["x-ccproxy-hop"] == hops
     file.says(ONE + "[store]\nmax_count = 5\n")
     assert file.watched.app.store is not before.store
+
+
+def test_lists_of_new_providers_are_asked_for(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    told = threading.Event()
+
+    async def ask(provider: Provider, key: str) -> list[ModelInfo]:
+        asked.append(provider.base_url)
+        told.set()
+        await anyio.sleep(0)
+        return []
+
+    monkeypatch.setattr(models, "ask", ask)
+    before = file.watched.app
+    file.says(ONE.replace('m = "up/a"', '"*" = "other/*"'))
+    assert told.wait(20)
+    assert asked == ["https://other.example/v1"]
+    assert before._models is not file.watched.app._models
+
+
+def test_a_change_between_the_first_reading_and_the_watch_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "ccproxy.toml"
+    path.write_text(ONE)
+    app = App(load(path, {}))
+    path.write_text(ONE.replace('"up/a"', '"up/c"'))
+    watched = Watched(path, app)
+    watched.look()
+    assert watched.app is not app
 
 
 def test_rests_go_on_where_the_provider_is_the_same(file: File) -> None:

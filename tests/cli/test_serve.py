@@ -123,3 +123,11 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     assert child.returncode == 0
     assert "Traceback" not in err
     assert "hush" not in out + err
+
+
+def test_it_says_where_switch_leads() -> None:
+    text = '[providers.up]\nprotocol = "openai"\n[groups.a.models]\n"*" = "up/*"\n'
+    config = loads('[server]\nactive_group = "a"\n' + text, {})
+    url = "http://127.0.0.1:11434"
+    assert f"  {url}/switch  now a; another: ccproxy switch NAME" in welcome(config, Path("ccproxy.toml"), 11434)
+    assert "/switch" not in "\n".join(welcome(loads(text, {}), Path("ccproxy.toml"), 11434))

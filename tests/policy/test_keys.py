@@ -264,6 +264,31 @@ def test_a_refused_key_is_out_whatever_happens(status: int) -> None:
     assert {served(pools, B, now=now) for now in (2.0, 3.0)} == {Pair(B, 1)}
 
 
+INHERITED = [
+    (refused(429, 100.0), {"p"}, 100.0),
+    (refused(503), {"p"}, FIRST_TARGET_REST),
+    (Unreachable("gone"), {"p"}, FIRST_TARGET_REST),
+    (refused(401), {"p"}, None),  # the changed file may have made the key a good one
+    (refused(429, 100.0), {"q"}, None),
+]
+
+
+@pytest.mark.parametrize(("error", "same", "rests"), INHERITED)
+def test_pools_of_a_changed_file_inherit_what_rests(error: CcproxyError, same: set[str], rests: float | None) -> None:
+    before, after = Pools({"p": 1}), Pools({"p": 1})
+    begun = failing(before, A, error=error)
+    after.inherit(before, same)
+    if rests is None:
+        assert served(after, A).destination == A
+        return
+    choice = after.choice((A,))
+    assert choice.next(rests / 2) is None
+    assert wait(choice, rests / 2) == rests / 2
+    assert served(after, A, now=rests).destination == A
+    begun.failed(refused(429, 1000.0), rests)  # a request under way tells the old ones
+    assert served(after, A, now=rests).destination == A
+
+
 def test_with_every_key_out_only_a_new_file_helps() -> None:
     pools = Pools({"p": 2})
     choice = failing(pools, A, error=refused(401))
