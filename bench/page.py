@@ -162,17 +162,17 @@ def _ttft_target(pair: Pair, measure: str) -> float | None:
 
 
 def draw_peers(measures: Sequence[Measure]) -> str:
-    """What could not be measured; a row for each pair and way; then the pictures."""
+    """What could not be measured; a table for each pair, a row for each way; then the pictures."""
     missing = "".join(f"<li>{escape(way)}: {escape(why)}</li>" for way, why in peers.absent(measures))
-    rows = [
-        ((*pair, way), [None if m is None else Cell(m.median) for m in found])
-        for pair, way, found in peers.side_by_side(measures)
-    ]
     units = {m.labels["measure"]: m.unit for m in measures}
     columns = [Column(peers.column_name(column), "".join(column), units.get(column[0], "")) for column in peers.COLUMNS]
+    rows: dict[Pair, list[tuple[list[str], list[Cell | None]]]] = {}
+    for pair, way, found in peers.side_by_side(measures):
+        rows.setdefault(pair, []).append(([way], [None if m is None else Cell(m.median) for m in found]))
+    tables = "".join(f"<h3>{' to '.join(pair)}</h3>{bar_table(['way'], columns, its)}" for pair, its in rows.items())
     told = [measure for measure in measures if measure.labels["measure"] != peers.NOT_MEASURED]
     absent = f"<p>Not measured:</p><ul>{missing}</ul>" if missing else ""
-    return absent + bar_table(["client", "upstream", "way"], columns, rows) + draw_any(told)
+    return f'{absent}<div class="named">{tables}</div>{draw_any(told)}'
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -311,6 +311,7 @@ table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
 .bartable td{padding:1px 8px 1px 0;white-space:nowrap;min-width:84px}
 .bartable td div{display:inline-block;width:calc(100% - 60px);vertical-align:-2px;margin-right:5px}
 .bartable td i{display:block;height:13px;border-radius:2px}.bartable td b{font-weight:400}
+.named .bartable thead th:first-child{width:170px}.named .bartable tbody tr:nth-child(5n) :is(td,th){padding-bottom:1px}
 .within{background:var(--ours)}.plain{background:var(--base)}.over{background:var(--over)}
 details{margin-top:14px}summary{cursor:pointer;color:var(--quiet);font-size:13px}
 .numbers th,.numbers td{text-align:left;padding:2px 14px 2px 0;border-bottom:1px solid var(--rule);white-space:nowrap}

@@ -40,6 +40,8 @@ CONNECTIONS, SHORT_CONNECTIONS = (1, 32, 128), (32,)
 STREAMS, SHORT_STREAMS = (64, 256, 512), (64, 256)
 TRIES, SHORT_TRIES = 2, 1
 WINDOW, SHORT_WINDOW = 2.0, 1.0
+PAUSE = 0.02
+"""Seconds before each request whose first byte is waited for: some work on for milliseconds after they have answered."""
 
 ADDED, NOT_MEASURED, IDLE, AFTER = "first byte, added", "not measured", "memory, idle", "memory, after the run"
 KEPT = "streams kept"
@@ -152,7 +154,7 @@ def _memory(ways: Sequence[Way]) -> dict[str, float]:
 
 def _streamed(setting: Setting, labels: dict[str, str], ways: Sequence[Way]) -> Iterator[Measure]:
     """First bytes and bursts."""
-    firsts = ttft.first_bytes(ways, setting.rounds_or(ROUNDS, SHORT_ROUNDS))
+    firsts = ttft.first_bytes(ways, setting.rounds_or(ROUNDS, SHORT_ROUNDS), pause=PAUSE)
     for name, times in firsts.items():
         yield Measure("peers", {"measure": FIRST, **labels, "way": name}, "ms", [each * 1e3 for each in times])
         if name != DIRECT:

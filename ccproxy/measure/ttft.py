@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import product
+from random import Random
 
 from attrs import frozen
 
@@ -124,17 +125,21 @@ def _told(labels: dict[str, str], seconds: list[float]) -> Iterator[Measure]:
         yield Measure("ttft", labels, "µs", [each * 1e6 for each in seconds])
 
 
-def first_bytes(ways: Sequence[Way], rounds: int, size: str = SMALL, pooled: bool = True) -> dict[str, list[float]]:
+def first_bytes(
+    ways: Sequence[Way], rounds: int, size: str = SMALL, pooled: bool = True, pause: float = 0.0
+) -> dict[str, list[float]]:
     """Seconds to the first byte of content, round by round: on connections that are kept, or on one for each request, whose
-    opening counts."""
+    opening counts. pause: seconds before each request, for a process that still works when its answer is there: whoever
+    comes next would pay for it, which is why each round has an order of its own, too."""
+    order = Random(0)
     found: dict[str, list[float]] = {way.name: [] for way in ways}
     clients = {way.name: Client(way, way.request("bench-burst-2", size)) for way in ways}
     with uncollected(), ExitStack() as stack:
         for client in clients.values():
             stack.callback(client.close)
         for number in range(WARM_UP + rounds):
-            names = list(clients) if number % 2 else list(clients)[::-1]
-            for name in names:
+            for name in order.sample(list(clients), len(clients)):
+                time.sleep(pause)
                 if not pooled:
                     clients[name].close()
                 first, _ = clients[name].ask()

@@ -105,9 +105,9 @@ def test_what_ccproxy_adds_to_a_direct_call_is_held_against_its_target() -> None
     assert "4.00 µs" in section
 
 
-def test_peers_stand_in_a_table_and_those_that_were_not_measured_before_it() -> None:
+def test_peers_stand_in_a_table_for_each_pair_and_those_that_were_not_measured_before_it() -> None:
     section = page(run(*(measure for measure in MEASURES if measure.suite == "peers")))
-    assert re.search(r"<th>claude</th><th>openai</th><th>other 1\.0</th>.*<b>500 /s</b>", section)
+    assert re.search(r"<h3>claude to openai</h3>.*<th>other 1\.0</th>.*<b>500 /s</b>", section)
     assert "<li>another 2.0: it says &lt;no&gt;</li>" in section
 
 
