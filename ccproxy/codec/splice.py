@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ccproxy.codec import jsontext
 
@@ -49,8 +50,16 @@ def _only_place(document: bytes, key: str, wanted: bytes) -> int:
     at = document.find(wanted)
     if document[at - 1 : at] == b"\\" or document.find(wanted, at + 1) >= 0:
         return -1
-    escapes = {b"\\u00%x" % (ord(letter) >> 4) for letter in key}
-    return -1 if any(escape in document for escape in escapes) else at
+    for escape in _escapes(key):
+        if escape in document:
+            return -1
+    return at
+
+
+@lru_cache(16)
+def _escapes(key: str) -> frozenset[bytes]:
+    """How an escape of one of its letters begins."""
+    return frozenset(b"\\u00%x" % (ord(letter) >> 4) for letter in key)
 
 
 def _tried(document: bytes, wanted: bytes) -> Iterator[int]:

@@ -263,7 +263,8 @@ def _read_request(raw: bytes, peer: str) -> RequestHead:
     fields = _by_name(headers)
     framing = _stated_framing(fields, version) or NONE
     _check_target(method, target)
-    _check_host([value for name, value in headers if name == "host"], version)
+    alone = len(fields) == len(headers) and "host" in fields
+    _check_host([fields["host"]] if alone else [value for name, value in headers if name == "host"], version)
     path, _, query = target.partition("?")
     return RequestHead(
         method=method,
