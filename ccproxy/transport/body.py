@@ -147,8 +147,15 @@ class ChunkedReader(BodyReader):
         self._next: Callable[[ChunkedReader, bytes, int, list[bytes]], int] = ChunkedReader._size
 
     def feed(self, data: bytes) -> list[bytes]:
+        end = len(data)
+        if self._next is _AT_SIZE and not self._line:
+            digits = data.find(b"\r\n", 0, _SHORT_LINE)
+            size = end - digits - 4
+            # One whole chunk, as an event of a paced stream is: its size line is the one that the read's length asks for.
+            if digits > 0 and size > 0 and data.startswith(b"%x\r\n" % size) and data.endswith(b"\r\n"):
+                return [data[digits + 2 : -2]]
         found: list[bytes] = []
-        place, end = 0, len(data)
+        place = 0
         while place < end and not self.done:
             place = self._next(self, data, place, found)
         if self.done:
@@ -234,6 +241,11 @@ class ChunkedReader(BodyReader):
         if b"\n" in line or b"\r" in line[:-1]:
             raise Malformed(f"{what} has a bare line end")
         return None, len(data)
+
+
+_AT_SIZE = ChunkedReader._size
+_SHORT_LINE = 8
+"""Bytes within which the size line of a chunk ends that fits in one read (256 KiB)."""
 
 
 def reader_for(framing: Framing) -> BodyReader:

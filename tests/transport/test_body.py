@@ -170,6 +170,16 @@ def test_whole_chunks_come_as_one_slice_each() -> None:
     assert reader.done
 
 
+@pytest.mark.parametrize("size", [1, 9, 10, 15, 16, 255, 256, 4096, 65535, 0xFFFFF, 0x100000, 0x1000000])
+def test_a_read_of_one_chunk_is_held_to_its_size(size: int) -> None:
+    data = b"x" * size
+    assert read(CHUNKED, [chunk(data), chunk(b"more")])[0] == data + b"more"
+    assert read(CHUNKED, [b"%x\r\n" % (size + 2) + data + b"\r\n"])[0] == data + b"\r\n"
+    for wrong in (b"%x\r\n" % size + data + b"xx", b"%x\r\n" % size + data + b"x\r\n", b"-%x\r\n" % size + data + b"\r\n"):
+        with pytest.raises(Malformed):
+            read(CHUNKED, [wrong])
+
+
 def test_nothing_is_no_chunk() -> None:
     assert chunk(b"") == b""
     assert chunk(b"x" * 31) == b"1f\r\n" + b"x" * 31 + b"\r\n"
