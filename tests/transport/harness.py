@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import queue
+import select
 import socket
 import ssl
 import struct
@@ -382,16 +383,20 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 def piped(one: socket.socket, other: socket.socket) -> None:
-    """Carries bytes both ways, in threads, until either side closes."""
+    """Carries bytes both ways until each side has closed. In one thread: two must not use one TLS connection at a time."""
+    sinks = {one: other, other: one}
 
-    def carry(source: socket.socket, sink: socket.socket) -> None:
+    def carry() -> None:
         with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
+            while sinks:
+                held = [source for source in sinks if isinstance(source, ssl.SSLSocket) and source.pending()]
+                for source in held or select.select(list(sinks), [], [])[0]:
+                    if data := source.recv(65536):
+                        sinks[source].sendall(data)
+                    else:
+                        sinks.pop(source).shutdown(socket.SHUT_WR)
 
-    for pair in ((one, other), (other, one)):
-        threading.Thread(target=carry, args=pair, daemon=True).start()
+    threading.Thread(target=carry, daemon=True).start()
 
 
 def serve_one(upstream: Conn, answer: bytes = OK) -> Message:
