@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 
 from ccproxy import tokens
 from ccproxy.codec import jsontext, splice
-from ccproxy.codec.repeats import Repeats
 from ccproxy.errors import CcproxyError, Malformed, UpstreamError
 from ccproxy.model import JSON, Answer, Context, Usage
 from ccproxy.protocols.base import Chat, error_from_document, pass_by
@@ -133,7 +132,7 @@ class Relay(Pump):
         self._reader = chat.reader()
         self._tap = chat.tap(context)
         self._context = context
-        self._repeats = Repeats(self._tap.ends, self._tap.volatile, self._tap.varying)
+        self._repeats = chat.repeats()
         self._again: Callable[[str], None] = pass_by
         self._record_end = chat.record_end
         self._held = bytearray()  # of a record that is not complete, or what leads to the first one
@@ -160,9 +159,9 @@ class Relay(Pump):
         return passed + self._read(rest) if rest else passed
 
     def _read(self, data: bytes) -> bytes:
-        """Shows every record to the tap. What ends the last one may be repeated, unless that began in earlier data."""
+        """Shows every record to the tap."""
         self._catch_up()
-        within = not self._held
+        begun = bool(self._held)
         try:
             payloads = self._reader.feed(data)
         except UpstreamError as error:
@@ -172,12 +171,8 @@ class Relay(Pump):
             return b""
         self._begun = True
         passed = self._pass(payloads, self._complete(data))
-        single = None if self.done or self._held or not payloads else self._tap.single
-        if single is not None and (within or len(payloads) > 1):
-            text, self._again = single
-            self._repeats.offer(data, text)
-        elif payloads or self._held:
-            self._repeats.forget()
+        text, self._again = (None if self.done else self._tap.single) or (None, self._again)
+        self._repeats.learn_from(data, len(payloads), text, begun=begun, cut=bool(self._held))
         return passed
 
     def _catch_up(self) -> None:

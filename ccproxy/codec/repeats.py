@@ -120,6 +120,16 @@ class Repeats:
     def __repr__(self) -> str:
         return f"<Repeats {'armed' if self.armed else 'idle'} misses={self._misses}>"
 
+    def learn_from(self, data: bytes, records: int, text: str | None, *, begun: bool, cut: bool) -> None:
+        """`data` has been read in full: so many records ended in it. text: the one that the last record held and nothing
+        else, None for none. begun: the first record had begun in earlier data; cut: another one has begun in this."""
+        if not records and not cut:  # comments
+            return
+        if text is not None and records and not cut and (records > 1 or not begun):
+            self.offer(data, text)
+        else:
+            self.forget()
+
     def offer(self, data: bytes, text: str) -> None:
         """The last record of `data`, which ends there, held one text. Another record of its kind may follow."""
         self.forget()

@@ -17,7 +17,6 @@ from attrs import Factory, field, frozen
 from ccproxy import tokens
 from ccproxy.codec import jsontext
 from ccproxy.codec.repeats import Repeats
-from ccproxy.codec.sse import EVENT_ENDS
 from ccproxy.errors import CcproxyError, NotFound, UpstreamError
 from ccproxy.model import JSON, Answer, Context, EmbeddingAnswer, EmbeddingRequest, Request, Target, Usage
 from ccproxy.stream import Sink
@@ -129,18 +128,13 @@ class Decoder:
             self._ended()
 
     def _read(self, data: bytes) -> None:
-        """In full. What ends the last record may be repeated, unless that record began in earlier data."""
-        within = not self._reader.pending
-        payloads = self._reader.feed(data)
+        """In full."""
+        reader = self._reader
+        begun = reader.pending > 0
+        payloads = reader.feed(data)
         self._take(payloads)
-        if not payloads and not self._reader.pending:  # comments
-            return
-        single = self._single() if payloads and not (self.done or self._reader.pending) else None
-        if single is not None and (within or len(payloads) > 1):
-            text, self._again = single
-            self._repeats.offer(data, text)
-        else:
-            self._repeats.forget()
+        text, self._again = (None if self.done else self._single()) or (None, self._again)
+        self._repeats.learn_from(data, len(payloads), text, begun=begun, cut=reader.pending > 0)
 
     def _take(self, payloads: list[bytes]) -> None:
         for payload in payloads:
@@ -212,14 +206,10 @@ class Tap:
 
     usage: the last counts. done: the protocol's own end was seen. failure: the upstream's own error, once seen. said: about
     how many bytes of words passed; 0 in the streams of upstreams that count as they go. `length` tells it. single: see
-    `Single`, of the last record; records that repeat it are not shown. ends, volatile, varying: for `codec.repeats`.
+    `Single`, of the last record; records that repeat it are not shown.
     """
 
     __slots__ = ("context", "done", "failure", "said", "single", "usage")
-
-    ends: tuple[bytes, ...] = EVENT_ENDS
-    volatile: tuple[str, ...] = ()
-    varying: tuple[str, ...] = ()
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -297,7 +287,7 @@ class Chat(Operation[Request]):
 
     read_answer(document, context, sink): a whole answer as one legal sequence of Sink calls. Raises Malformed.
     write_answer(answer, context): the whole answer for the client.
-    reader(): the codec that frames the upstream's stream (of the default shape).
+    reader(): the codec that frames the upstream's stream (of the default shape). repeats(): what recognises its repeats.
     refit(document, target, note): a request of this protocol's client whose thinking is asked for in a form that the target
         lacks, in the other form; the given document where there is nothing to change. note: takes what was changed.
     quiet: members of a request beyond the model that no upstream of another protocol misses; of the others a note tells.
@@ -315,6 +305,7 @@ class Chat(Operation[Request]):
     encoder: Callable[[Context], Encoder]
     tap: Callable[[Context], Tap]
     reader: Callable[[], Reader]
+    repeats: Callable[[], Repeats]
     stream_type: Callable[[Context], str]
     refit: Callable[[dict[str, JSON], Target, Callable[[str], None]], dict[str, JSON]] = _as_it_is
     quiet: frozenset[str] = frozenset()

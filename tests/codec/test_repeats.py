@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from ccproxy.codec.repeats import LONGEST_PENDING, MISSES, Repeats
 from ccproxy.codec.sse import EVENT_ENDS
 from ccproxy.convert import new_context
+from ccproxy.measure import chunks, traffic
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.pump import Relay
 from tests.codec.repeating import pieces_of, stream_of
-from tests.tools import Recorder, cuts, decode, recorded, recordings
+from tests.tools import cuts, decode, recorded, recordings
 
 CHUNK = b'data: {"id":"c","delta":{"content":%b},"n":%d}\n\n'
 
@@ -337,13 +338,48 @@ def test_what_a_text_alone_does_not_tell_is_read_in_full(name: str, documents: l
     assert repeats == full
 
 
-def test_most_records_of_a_plain_stream_are_repeats() -> None:
-    recorder = Recorder()
-    decoder = PROTOCOLS["openai"].chat.decoder(
-        new_context(client="claude", upstream="openai", model="m", stream=True), recorder
-    )
-    chunk = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"%d "},"finish_reason":null}]}\n\n'
-    for number in range(10):
-        decoder.feed(chunk % number)
-    assert decoder._repeats.armed
-    assert recorder.named("text") == [("0 1 2 3 4 5 6 7 8 9 ",)]
+# ---------------------------------------------------------------------------------------------------------------------
+# And they are used: what current traffic looks like (`measure.traffic`) is read in full at its beginning only
+
+STREAMS = [
+    pytest.param(name, kind, id=f"{name}-{kind}")
+    for name in PROTOCOLS
+    for kind in ("text", "thinking", "arguments")
+    if not (name in ("gemini", "ollama") and kind == "arguments")  # there a call comes whole
+]
+FIRST = 5
+"""Records until all that varies has been seen to vary."""
+
+
+class _Counting:
+    """A reader that counts what it is given to read."""
+
+    def __init__(self, reader: Any) -> None:
+        self.reader = reader
+        self.feeds = 0
+
+    @property
+    def pending(self) -> int:
+        return int(self.reader.pending)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        self.feeds += 1
+        return list(self.reader.feed(data))
+
+    def eof(self) -> list[bytes]:
+        return list(self.reader.eof())
+
+
+@pytest.mark.parametrize(("name", "kind"), STREAMS)
+@pytest.mark.parametrize("client", ["converted", "same"])
+def test_most_records_of_current_streams_are_repeats(name: str, kind: str, client: str) -> None:
+    script = traffic.scripts(name)[kind]
+    pump = chunks.pump_for(name if client == "same" else next(other for other in PROTOCOLS if other != name), name)
+    for payload in script.lead:
+        pump.feed(traffic.framed(name, payload))
+    reads: Any = pump if isinstance(pump, Relay) else pump._decoder  # type: ignore[attr-defined]
+    reads._reader = counting = _Counting(reads._reader)
+    for payload in script.measured:
+        pump.feed(traffic.framed(name, payload))
+    assert len(script.measured) > 10 * FIRST
+    assert counting.feeds <= FIRST

@@ -27,7 +27,7 @@ from ccproxy.protocols.claude.counting import COUNTING
 from ccproxy.protocols.claude.encoder import Encoder
 from ccproxy.protocols.claude.requests_in import peek, read_request
 from ccproxy.protocols.claude.requests_out import EMPTY_TEXTS, HEADERS, path, write_request
-from ccproxy.protocols.claude.stream import Decoder, Tap
+from ccproxy.protocols.claude.stream import Decoder, Tap, repeats
 from ccproxy.protocols.claude.terms import NAME
 from ccproxy.protocols.claude.thinking import refit
 
@@ -63,6 +63,7 @@ PROTOCOL = Protocol(
         encoder=Encoder,
         tap=Tap,
         reader=SSEReader,
+        repeats=repeats,
         stream_type=_stream_type,
         peek=peek,
         path=path,

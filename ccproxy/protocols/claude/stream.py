@@ -59,13 +59,18 @@ def read_event(payload: bytes) -> dict[str, JSON] | None:
     return event
 
 
+def repeats() -> Repeats:
+    """See `Chat.repeats`."""
+    return Repeats(EVENT_ENDS)
+
+
 class Decoder(base.Decoder):
     """See `base.Decoder`."""
 
     __slots__ = ("_blocks", "_counted", "_sequence", "_started", "_stop", "_usage")
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink, SSEReader(), Repeats(EVENT_ENDS))
+        super().__init__(context, sink, SSEReader(), repeats())
         self._blocks = Blocks(context, sink)
         self._usage: dict[str, JSON] = {}
         self._counted = False  # the output, at its end: what message_start says of it was counted before it began

@@ -16,7 +16,7 @@ from ccproxy.protocols.gemini.embeddings import BATCH, EMBEDDINGS, ONE
 from ccproxy.protocols.gemini.generation import refit
 from ccproxy.protocols.gemini.requests_in import peek, read_request
 from ccproxy.protocols.gemini.requests_out import path, write_request
-from ccproxy.protocols.gemini.stream import SSE, Decoder, Encoder, Tap, stream_type
+from ccproxy.protocols.gemini.stream import SSE, Decoder, Encoder, Tap, repeats, stream_type
 from ccproxy.protocols.gemini.terms import write_error
 from ccproxy.protocols.gemini.wire import NAME, SEALED
 
@@ -45,6 +45,7 @@ CHAT = Chat(
     encoder=Encoder,
     tap=Tap,
     reader=SSEReader,
+    repeats=repeats,
     stream_type=stream_type,
     peek=peek,
     path=path,

@@ -64,13 +64,18 @@ def _load(payload: bytes) -> JSON:
 # Upstream
 
 
+def repeats() -> Repeats:
+    """See `Chat.repeats`."""
+    return Repeats(EVENT_ENDS, VOLATILE, varying=VOLATILE)
+
+
 class Decoder(base.Decoder):
     """See `base.Decoder`. `finish` waits for the end of the body, because usage may follow the finish reason."""
 
     __slots__ = ("_begun", "_chunks")
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink, SSEReader(), Repeats(EVENT_ENDS, VOLATILE, VOLATILE))
+        super().__init__(context, sink, SSEReader(), repeats())
         self._chunks = ChunkReader(context, sink)
         self._begun = False
 
@@ -346,8 +351,6 @@ class Tap(base.Tap):
     finish reason."""
 
     __slots__ = ("_calling", "_counts", "_empty", "_finished")
-
-    volatile = varying = VOLATILE
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -20,7 +20,7 @@ from ccproxy.protocols.ollama.generate import alone, path, peek, read_request, w
 from ccproxy.protocols.ollama.requests_in import CHAT, GENERATE, NAME
 from ccproxy.protocols.ollama.requests_out import PATH
 from ccproxy.protocols.ollama.show import RUNNING, VERSION, write_show
-from ccproxy.protocols.ollama.stream import STREAM_TYPE, Decoder, Encoder, Tap
+from ccproxy.protocols.ollama.stream import STREAM_TYPE, Decoder, Encoder, Tap, repeats
 
 PROTOCOL = Protocol(
     name=NAME,
@@ -46,6 +46,7 @@ PROTOCOL = Protocol(
         encoder=Encoder,
         tap=Tap,
         reader=NDJSONReader,
+        repeats=repeats,
         stream_type=lambda context: STREAM_TYPE,
         peek=peek,
         path=path,

@@ -49,11 +49,16 @@ def _document(payload: bytes) -> Fields:
     return document
 
 
+def repeats() -> Repeats:
+    """See `Chat.repeats`."""
+    return Repeats(LINE_ENDS, VOLATILE, varying=VOLATILE)
+
+
 class Decoder(base.Decoder):
     __slots__ = ("_lines",)
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink, NDJSONReader(), Repeats(LINE_ENDS, VOLATILE, VOLATILE))
+        super().__init__(context, sink, NDJSONReader(), repeats())
         self._lines = LineReader(context, sink)
 
     def _ended(self) -> None:
@@ -221,9 +226,6 @@ def _length(document: Fields) -> int:
 
 class Tap(base.Tap):
     __slots__ = ("_model",)
-
-    ends = LINE_ENDS
-    volatile = varying = VOLATILE
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

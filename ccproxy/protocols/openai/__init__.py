@@ -21,7 +21,7 @@ from ccproxy.protocols.openai.answers import read_answer, read_models, write_mod
 from ccproxy.protocols.openai.embeddings import EMBEDDINGS
 from ccproxy.protocols.openai.functions import encoder, peek, read_request, write_answer
 from ccproxy.protocols.openai.requests import path, write_request
-from ccproxy.protocols.openai.stream import Decoder, Tap
+from ccproxy.protocols.openai.stream import Decoder, Tap, repeats
 from ccproxy.protocols.openai.terms import NAME, write_error
 from ccproxy.protocols.openai.tools import LEGACY
 
@@ -59,6 +59,7 @@ PROTOCOL = Protocol(
         encoder=encoder,
         tap=Tap,
         reader=SSEReader,
+        repeats=repeats,
         stream_type=_stream_type,
         peek=peek,
         path=path,

@@ -47,13 +47,18 @@ VOLATILE = ("id", "created", "obfuscation")
 _END = event(_DONE)
 
 
+def repeats() -> Repeats:
+    """See `Chat.repeats`."""
+    return Repeats(EVENT_ENDS, VOLATILE)
+
+
 class Decoder(base.Decoder):
     """See `base.Decoder`."""
 
     __slots__ = ("_answer",)
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink, SSEReader(), Repeats(EVENT_ENDS, VOLATILE))
+        super().__init__(context, sink, SSEReader(), repeats())
         self._answer = AnswerReader(context, sink)
 
     def __repr__(self) -> str:
@@ -304,8 +309,6 @@ class Tap(base.Tap):
     """See `base.Tap`. All choices are followed; the model's name stands in every chunk and is left alone."""
 
     __slots__ = ("_choices", "_first")
-
-    volatile = VOLATILE
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -14,7 +14,7 @@ from ccproxy.protocols.responses.encoder import Encoder
 from ccproxy.protocols.responses.history import ANSWER, DELETE, HISTORY, INPUT
 from ccproxy.protocols.responses.requests_in import peek, read_request
 from ccproxy.protocols.responses.requests_out import PATH, write_request
-from ccproxy.protocols.responses.stream import Decoder
+from ccproxy.protocols.responses.stream import Decoder, repeats
 from ccproxy.protocols.responses.tap import Tap
 from ccproxy.protocols.responses.terms import NAME, write_error
 
@@ -59,6 +59,7 @@ PROTOCOL = Protocol(
         encoder=Encoder,
         tap=Tap,
         reader=SSEReader,
+        repeats=repeats,
         stream_type=_stream_type,
         peek=peek,
         path=_path,

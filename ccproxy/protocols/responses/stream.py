@@ -50,13 +50,18 @@ from ccproxy.protocols.responses.wire import (
 from ccproxy.stream import Sink
 
 
+def repeats() -> Repeats:
+    """See `Chat.repeats`."""
+    return Repeats(sse.EVENT_ENDS, VOLATILE, VARYING)
+
+
 class Decoder(base.Decoder):
     """See `ccproxy.protocols.base`. `_thought` tells which part the thinking belongs to that is open, None for none."""
 
     __slots__ = ("_calls", "_current", "_ids", "_items", "_keys", "_refused", "_seen", "_started", "_thought", "single")
 
     def __init__(self, context: Context, sink: Sink) -> None:
-        super().__init__(context, sink, sse.SSEReader(), Repeats(sse.EVENT_ENDS, VOLATILE, VARYING))
+        super().__init__(context, sink, sse.SSEReader(), repeats())
         self.single: base.Single | None = None
         self._started = self._seen = self._refused = False
         self._items: dict[str | int, SeenItem] = {}

@@ -14,7 +14,7 @@ from ccproxy.protocols import base
 from ccproxy.protocols.responses.encoder import Encoder
 from ccproxy.protocols.responses.open_items import length_of
 from ccproxy.protocols.responses.terms import read_error, read_usage, response_error
-from ccproxy.protocols.responses.wire import TERMINAL, VARYING, VOLATILE, Event, read_event
+from ccproxy.protocols.responses.wire import TERMINAL, Event, read_event
 
 _LIFECYCLE = TERMINAL | {"response.created", "response.queued", "response.in_progress"}
 
@@ -23,9 +23,6 @@ class Tap(base.Tap):
     """See `ccproxy.protocols.base`. Keeps the last response object and sequence number, for `fail`."""
 
     __slots__ = ("_response", "_sequence")
-
-    volatile = VOLATILE
-    varying = VARYING
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
