@@ -18,7 +18,7 @@ from ccproxy.codec.sse import SSEReader
 from ccproxy.convert import new_context
 from ccproxy.errors import UpstreamError
 from ccproxy.protocols import PROTOCOLS
-from ccproxy.protocols.base import Reader
+from ccproxy.protocols.streams import Reader
 from ccproxy.stream import Sink
 
 Fill = Callable[[int], bytes]

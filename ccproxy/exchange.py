@@ -38,7 +38,8 @@ from ccproxy.errors import CcproxyError, NotFound, RequestError, TimedOut, Unsup
 from ccproxy.model import JSON, Context
 from ccproxy.plans import Attempt, Candidates, Patience, Plan, Record
 from ccproxy.policy.fitting import repaired
-from ccproxy.protocols.base import Call, Headers, Kept, Memory, Protocol, read_error
+from ccproxy.protocols.base import Call, Headers, Kept, Memory, Protocol
+from ccproxy.protocols.failures import read_error
 from ccproxy.pump import Pump
 
 State = Literal["receiving", "dialled", "answering", "committed", "over"]

@@ -18,7 +18,9 @@ from ccproxy import tokens
 from ccproxy.codec import jsontext, splice
 from ccproxy.errors import CcproxyError, Malformed, UpstreamError
 from ccproxy.model import JSON, Answer, Context, Usage
-from ccproxy.protocols.base import Chat, error_from_document, pass_by
+from ccproxy.protocols.base import Chat
+from ccproxy.protocols.failures import error_from_document
+from ccproxy.protocols.streams import pass_by
 from ccproxy.stream import Collector, Sink, Stage
 
 Stages = Sequence[Callable[[Sink], Stage]]

@@ -27,6 +27,9 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.tokens", 1, set()),
     ("ccproxy.reasoning", 1, set()),
     ("ccproxy.tables", 1, {"attrs"}),
+    ("ccproxy.protocols.naming", 2, set()),
+    ("ccproxy.protocols.failures", 2, set()),
+    ("ccproxy.protocols.streams", 2, set()),
     ("ccproxy.protocols.base", 2, {"attrs"}),
     ("ccproxy.policy", 2, {"attrs"}),
     ("ccproxy.transport.http1", 2, {"attrs"}),
@@ -70,6 +73,7 @@ ONLY_IN = {
 TESTED_ELSEWHERE = {
     "ccproxy": "test_convert.py has its names",
     "ccproxy.protocols": "test_matrix.py has every pair of it",
+    "ccproxy.protocols.base": "only shapes",
     "ccproxy.actions": "only shapes",
     "ccproxy.plans": "only shapes",
     "ccproxy.transport.seam": "only shapes",

@@ -17,7 +17,7 @@ from ccproxy.errors import CcproxyError
 from ccproxy.model import Context, Target
 from ccproxy.policy.vendors import BUILT_IN
 from ccproxy.protocols import PROTOCOLS
-from ccproxy.protocols.base import Decoder, Encoder
+from ccproxy.protocols.streams import Decoder, Encoder
 from ccproxy.stream import Sink
 
 RECORDINGS = os.environ.get("CCPROXY_RECORDINGS", "")

@@ -22,7 +22,8 @@ from ccproxy.config import Model, Provider
 from ccproxy.errors import CcproxyError, Unreachable, UpstreamError
 from ccproxy.policy.routing import Router
 from ccproxy.protocols import PROTOCOLS
-from ccproxy.protocols.base import ModelInfo, read_error
+from ccproxy.protocols.base import ModelInfo
+from ccproxy.protocols.failures import read_error
 
 log = logging.getLogger("ccproxy.models")
 

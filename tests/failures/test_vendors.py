@@ -10,7 +10,7 @@ import pytest
 from ccproxy.model import Traits
 from ccproxy.policy.fitting import repaired
 from ccproxy.policy.vendors import BUILT_IN
-from ccproxy.protocols.base import read_error
+from ccproxy.protocols.failures import read_error
 from tests.policy.test_vendors import CALLED, HI, asked, sent
 
 

@@ -11,7 +11,7 @@ from ccproxy.errors import UpstreamError
 from ccproxy.model import Traits
 from ccproxy.policy.fitting import KNOBS, fitted, repaired
 from ccproxy.policy.vendors import BUILT_IN
-from ccproxy.protocols.base import read_error
+from ccproxy.protocols.failures import read_error
 
 ANY = BUILT_IN.traits("", "", "m", "/chat/completions")
 GROQ = BUILT_IN.traits("", "api.groq.com", "m", "/chat/completions")

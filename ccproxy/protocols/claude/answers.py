@@ -32,9 +32,11 @@ from ccproxy.model import (
     seal,
     unsigned,
 )
-from ccproxy.protocols.base import ModelInfo, error_from_document, fit, made_id
+from ccproxy.protocols.base import ModelInfo
 from ccproxy.protocols.claude.blocks import Blocks
 from ccproxy.protocols.claude.terms import NAME
+from ccproxy.protocols.failures import error_from_document
+from ccproxy.protocols.naming import fit, made_id
 from ccproxy.stream import Sink
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from attrs import define, field
 from ccproxy.codec import jsontext
 from ccproxy.errors import Malformed
 from ccproxy.model import JSON, Context
-from ccproxy.protocols.base import Single, client_tool_name, made_id
 from ccproxy.protocols.claude.terms import NAME, arguments_of, read_citation
+from ccproxy.protocols.naming import client_tool_name, made_id
+from ccproxy.protocols.streams import Single
 from ccproxy.stream import Sink
 
 
@@ -38,7 +39,7 @@ class _Open:
 
 
 class Blocks:
-    """`calls` counts the tool calls for the client; `single`: see `base.Single`, of the last delta. Raises Malformed."""
+    """`calls` counts the tool calls for the client; `single`: see `streams.Single`, of the last delta. Raises Malformed."""
 
     __slots__ = ("_ids", "_last", "_open", "_run", "calls", "context", "single", "sink")
 

@@ -27,7 +27,7 @@ from ccproxy.codec.sse import named_event
 from ccproxy.errors import CcproxyError
 from ccproxy.media import stand_in
 from ccproxy.model import JSON, Citation, Context, Finish, Media, Usage, seal
-from ccproxy.protocols import base
+from ccproxy.protocols import streams
 from ccproxy.protocols.claude.answers import (
     answer_id,
     stop_reason_of,
@@ -65,8 +65,8 @@ class _Held:
     ended: bool = False
 
 
-class Encoder(base.Encoder):
-    """See `base.Encoder`. message_start waits for the first block or the end, so that it carries what is known of usage,
+class Encoder(streams.Encoder):
+    """See `streams.Encoder`. message_start waits for the first block or the end, so that it carries what is known of usage,
     and so that an upstream which fails before it says anything can still be answered with an HTTP error."""
 
     __slots__ = ("_free_text", "_head", "_held", "_index", "_live", "_open", "_said", "_start", "_waiting")

@@ -23,7 +23,7 @@ from ccproxy.codec.repeats import Repeats
 from ccproxy.codec.sse import EVENT_ENDS, SSEReader, named_event
 from ccproxy.errors import Broken, CcproxyError, Malformed
 from ccproxy.model import JSON, Context
-from ccproxy.protocols import base
+from ccproxy.protocols import streams
 from ccproxy.protocols.claude.answers import (
     counts_output,
     finish_of,
@@ -64,8 +64,8 @@ def repeats() -> Repeats:
     return Repeats(EVENT_ENDS)
 
 
-class Decoder(base.Decoder):
-    """See `base.Decoder`."""
+class Decoder(streams.Decoder):
+    """See `streams.Decoder`."""
 
     __slots__ = ("_blocks", "_counted", "_sequence", "_started", "_stop", "_usage")
 
@@ -86,7 +86,7 @@ class Decoder(base.Decoder):
         if not self.done:
             raise Broken(CUT if self._started else EMPTY)
 
-    def _single(self) -> base.Single | None:
+    def _single(self) -> streams.Single | None:
         return self._blocks.single
 
     def _record(self, payload: bytes) -> None:
@@ -154,8 +154,8 @@ _EVENTS: dict[str, Callable[[Decoder, dict[str, JSON], bytes], None]] = {
 _INSIDE = frozenset({"content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop"})
 
 
-class Tap(base.Tap):
-    """See `base.Tap`."""
+class Tap(streams.Tap):
+    """See `streams.Tap`."""
 
     __slots__ = ("_open", "_started", "_usage")
 

@@ -36,9 +36,9 @@ from ccproxy.model import (
     arguments_object,
 )
 from ccproxy.notes import left_out
-from ccproxy.protocols.base import fit_tool_name
 from ccproxy.protocols.claude.answers import tool_id
 from ccproxy.protocols.claude.terms import NAME
+from ccproxy.protocols.naming import fit_tool_name
 from ccproxy.schema import Dialect, clean
 
 DIALECT = Dialect(name=NAME, object_root=True)

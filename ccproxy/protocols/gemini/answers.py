@@ -25,11 +25,12 @@ from ccproxy.model import (
     arguments_object,
     parts_to_run,
 )
-from ccproxy.protocols.base import ModelInfo, made_id
+from ccproxy.protocols.base import ModelInfo
 from ccproxy.protocols.gemini.chunks import ChunkReader
 from ccproxy.protocols.gemini.grounding import are_facts, facts_of, grounding_from
 from ccproxy.protocols.gemini.terms import REASONS, write_usage
 from ccproxy.protocols.gemini.wire import NAME, wire_redacted, wire_signature
+from ccproxy.protocols.naming import made_id
 from ccproxy.stream import Sink
 
 

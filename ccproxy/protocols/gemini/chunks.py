@@ -14,11 +14,13 @@ from ccproxy.codec import jsontext
 from ccproxy.errors import Broken, Malformed, UpstreamError
 from ccproxy.media import part_for
 from ccproxy.model import JSON, Citation, Context, Finish, Media, Usage
-from ccproxy.protocols.base import Single, client_tool_name, error_from_document, made_id
+from ccproxy.protocols.failures import error_from_document
 from ccproxy.protocols.gemini.grounding import FACTS, citations_of
 from ccproxy.protocols.gemini.partial import Arguments
 from ccproxy.protocols.gemini.terms import FAILURES, FINISHES, error_status, read_usage
 from ccproxy.protocols.gemini.wire import NAME, either
+from ccproxy.protocols.naming import client_tool_name, made_id
+from ccproxy.protocols.streams import Single
 from ccproxy.stream import Sink
 
 _LISTS = (list, tuple)
@@ -36,7 +38,7 @@ class _OpenCall:
 
 class ChunkReader:
     """Takes the chunks of one answer and makes its calls. `ended` is true after `finish` or `error`; what comes later is
-    ignored. `single`: see `base.Single`, of the last chunk. Raises Malformed."""
+    ignored. `single`: see `streams.Single`, of the last chunk. Raises Malformed."""
 
     __slots__ = (
         "_call",

@@ -33,11 +33,11 @@ from ccproxy.model import (
     arguments_object,
 )
 from ccproxy.notes import left_out
-from ccproxy.protocols.base import fit_tool_name
 from ccproxy.protocols.gemini.grounding import are_facts
 from ccproxy.protocols.gemini.options import below
 from ccproxy.protocols.gemini.requests_in import result_parts
 from ccproxy.protocols.gemini.wire import NAME, SKIP_VALIDATION, respell
+from ccproxy.protocols.naming import fit_tool_name
 
 _NAME_LIMIT = 128
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_.:-]")

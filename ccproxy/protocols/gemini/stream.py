@@ -26,7 +26,7 @@ from ccproxy.codec.repeats import Repeats
 from ccproxy.codec.sse import EVENT_ENDS, SSEReader
 from ccproxy.errors import Broken, CcproxyError, Malformed
 from ccproxy.model import JSON, Citation, Context, Finish, Media, ToolCall, Usage, arguments_object, is_whole
-from ccproxy.protocols import base
+from ccproxy.protocols import failures, naming, streams
 from ccproxy.protocols.gemini.answers import foreign, media_part
 from ccproxy.protocols.gemini.chunks import ChunkReader
 from ccproxy.protocols.gemini.grounding import are_facts, grounding_from
@@ -69,8 +69,8 @@ def repeats() -> Repeats:
     return Repeats(EVENT_ENDS, VOLATILE, varying=VOLATILE)
 
 
-class Decoder(base.Decoder):
-    """See `base.Decoder`. `finish` waits for the end of the body, because usage may follow the finish reason."""
+class Decoder(streams.Decoder):
+    """See `streams.Decoder`. `finish` waits for the end of the body, because usage may follow the finish reason."""
 
     __slots__ = ("_begun", "_chunks")
 
@@ -129,7 +129,7 @@ class Decoder(base.Decoder):
         self._chunks.take(_load(payload))
         self.done = self._chunks.ended
 
-    def _single(self) -> base.Single | None:
+    def _single(self) -> streams.Single | None:
         return self._chunks.single
 
 
@@ -156,8 +156,8 @@ class _Call:
         return b"".join((*pieces, b',"id":', jsontext.dumps(self.id), b"}", _signature_member(self.signature), b"}"))
 
 
-class Encoder(base.Encoder):
-    """See `base.Encoder`. Each delta is a chunk of its own; calls leave whole, in the order of their starts; one whose
+class Encoder(streams.Encoder):
+    """See `streams.Encoder`. Each delta is a chunk of its own; calls leave whole, in the order of their starts; one whose
     arguments are no object waits for the end, which tells whether it was cut off; a signature waits for the part that it
     stands on."""
 
@@ -275,7 +275,7 @@ class Encoder(base.Encoder):
     def _set_tail(self, id: str, model: str) -> None:
         """What every chunk ends in: which answer it belongs to."""
         name = jsontext.dumps(self.context.model or model)
-        answer = jsontext.dumps(id or base.made_id(self.context, ""))
+        answer = jsontext.dumps(id or naming.made_id(self.context, ""))
         self._tail_members = b',"modelVersion":' + name + b',"responseId":' + answer + b"}"
         end = b"" if self.context.shape == ARRAY else _EVENT_END
         self._tail = b'],"role":"model"},"index":0}]' + self._tail_members + end
@@ -346,8 +346,8 @@ def _length(chunk: dict[str, JSON]) -> int:
     return sum(len(text) for text in texts if isinstance(text, str))
 
 
-class Tap(base.Tap):
-    """See `base.Tap`. The stream has no blocks to close. `done` waits for the body's end, because chunks may follow the
+class Tap(streams.Tap):
+    """See `streams.Tap`. The stream has no blocks to close. `done` waits for the body's end, because chunks may follow the
     finish reason."""
 
     __slots__ = ("_calling", "_counts", "_empty", "_finished")
@@ -371,7 +371,7 @@ class Tap(base.Tap):
             raise Malformed("a chunk of the stream is no JSON object")
         self._empty = False
         if chunk.get("error"):
-            self.failure = base.error_from_document(NAME, error_status(chunk["error"]), chunk)
+            self.failure = failures.error_from_document(NAME, error_status(chunk["error"]), chunk)
             return None
         self._look_at_end(chunk, payload)
         self._count(chunk.get("usageMetadata") or chunk.get("usage_metadata"))
@@ -380,7 +380,7 @@ class Tap(base.Tap):
         elif self._finished or self.usage is None:
             self._read_usage()
         text = None if self._finished or (self._counts is not None and self.usage is None) else _only_text(chunk)
-        self.single = None if text is None else (text, self.speak if self._counts is None else base.pass_by)
+        self.single = None if text is None else (text, self.speak if self._counts is None else streams.pass_by)
         return None
 
     def missed(self, tokens: Mapping[str, bytes]) -> None:

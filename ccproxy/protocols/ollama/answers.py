@@ -30,8 +30,11 @@ from ccproxy.model import (
     arguments_object,
     parts_to_run,
 )
-from ccproxy.protocols.base import ModelInfo, Single, client_tool_name, error_from_document, made_id
+from ccproxy.protocols.base import ModelInfo
+from ccproxy.protocols.failures import error_from_document
+from ccproxy.protocols.naming import client_tool_name, made_id
 from ccproxy.protocols.ollama.requests_in import GENERATE, NAME
+from ccproxy.protocols.streams import Single
 from ccproxy.stream import Sink
 
 Fields = dict[str, JSON]
@@ -105,7 +108,7 @@ def _count(document: Fields, key: str) -> int:
 
 class LineReader:
     """What the lines of one answer say, as Sink calls: thinking, text, calls (each whole), and the end. `single`: see
-    `base.Single`, of the last line."""
+    `streams.Single`, of the last line."""
 
     __slots__ = ("_context", "_ids", "_sink", "calls", "single", "started")
 

@@ -15,7 +15,7 @@ from ccproxy.codec.ndjson import LINE_ENDS, NDJSONReader
 from ccproxy.codec.repeats import Repeats
 from ccproxy.errors import Broken, CcproxyError, Malformed
 from ccproxy.model import Context, Finish, Media, ToolCall, Usage, arguments_object, is_whole
-from ccproxy.protocols import base
+from ccproxy.protocols import streams
 from ccproxy.protocols.ollama.answers import (
     FINISH_OUT,
     Fields,
@@ -54,7 +54,7 @@ def repeats() -> Repeats:
     return Repeats(LINE_ENDS, VOLATILE, varying=VOLATILE)
 
 
-class Decoder(base.Decoder):
+class Decoder(streams.Decoder):
     __slots__ = ("_lines",)
 
     def __init__(self, context: Context, sink: Sink) -> None:
@@ -71,7 +71,7 @@ class Decoder(base.Decoder):
         self.done = True
         self._lines.end({})
 
-    def _single(self) -> base.Single | None:
+    def _single(self) -> streams.Single | None:
         return self._lines.single
 
     def _record(self, payload: bytes) -> None:
@@ -125,7 +125,7 @@ def _error_line(error: CcproxyError) -> bytes:
     return _one_line(jsontext.dumps(write_error(error))) + b"\n"
 
 
-class Encoder(base.Encoder):
+class Encoder(streams.Encoder):
     """Text and thinking leave at once; a call leaves whole when it ends, as nothing less can be said in this protocol; one
     whose arguments are no object waits for the end of the answer, which tells whether it was cut off."""
 
@@ -224,7 +224,7 @@ def _length(document: Fields) -> int:
     return len(words) if isinstance(words, str) else 0
 
 
-class Tap(base.Tap):
+class Tap(streams.Tap):
     __slots__ = ("_model",)
 
     def __init__(self, context: Context) -> None:
@@ -245,7 +245,7 @@ class Tap(base.Tap):
         self.single = self._single_of(document) if not (self.done or self.failure) else None
         return None
 
-    def _single_of(self, document: Fields) -> base.Single | None:
+    def _single_of(self, document: Fields) -> streams.Single | None:
         message = document.get("message")
         text = (message.get("content") or message.get("thinking")) if isinstance(message, dict) else None
         return (text, self.speak) if isinstance(text, str) else None

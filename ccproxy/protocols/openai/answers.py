@@ -27,7 +27,8 @@ from ccproxy.model import (
     arguments_text,
     seal,
 )
-from ccproxy.protocols.base import ModelInfo, made_id
+from ccproxy.protocols.base import ModelInfo
+from ccproxy.protocols.naming import made_id
 from ccproxy.protocols.openai.reading import AnswerReader
 from ccproxy.protocols.openai.terms import DETAILS, EXTRA, FINISH_OUT, NAME, count_of, is_error, own_proof, usage_out
 from ccproxy.stream import Sink

@@ -23,8 +23,9 @@ from functools import partial
 from ccproxy.codec import jsontext
 from ccproxy.errors import Malformed
 from ccproxy.model import JSON, Context
-from ccproxy.protocols.base import Single, client_tool_name, made_id
+from ccproxy.protocols.naming import client_tool_name, made_id
 from ccproxy.protocols.openai.terms import EXTRA, NAME
+from ccproxy.protocols.streams import Single
 from ccproxy.stream import Sink
 
 UNKNOWN = "unknown_tool"
@@ -174,7 +175,7 @@ class Calls:
 
     def __init__(self, context: Context, sink: Sink) -> None:
         self.open = 0  # calls that have started and not ended
-        self.single: Single | None = None  # see `base.Single`, of the last piece
+        self.single: Single | None = None  # see `streams.Single`, of the last piece
         self._context = context
         self._sink = sink
         self._calls: list[_Call] = []

@@ -40,7 +40,7 @@ from ccproxy.model import (
     arguments_text,
 )
 from ccproxy.notes import left_out, within
-from ccproxy.protocols.base import fit, fit_tool_name
+from ccproxy.protocols.naming import fit, fit_tool_name
 from ccproxy.protocols.openai.checks import extras_of
 from ccproxy.protocols.openai.messages import MEMBER
 from ccproxy.protocols.openai.parts import thinking_part

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ccproxy.codec import jsontext
 from ccproxy.model import JSON, Answer, Context, Finish, Request
-from ccproxy.protocols import base
+from ccproxy.protocols import streams
 from ccproxy.protocols.base import Call
 from ccproxy.protocols.openai import answers, requests, stream
 from ccproxy.protocols.openai.terms import NAME
@@ -46,7 +46,7 @@ def write_answer(answer: Answer, context: Context) -> dict[str, JSON]:
     return document
 
 
-def encoder(context: Context) -> base.Encoder:
+def encoder(context: Context) -> streams.Encoder:
     return FunctionsEncoder(context) if context.shape == LEGACY else stream.Encoder(context)
 
 

@@ -22,7 +22,6 @@ from ccproxy import media
 from ccproxy.codec import jsontext
 from ccproxy.errors import Broken, Malformed, UpstreamError
 from ccproxy.model import JSON, Audio, Citation, Context, Image
-from ccproxy.protocols.base import Single
 from ccproxy.protocols.openai.calls import Calls
 from ccproxy.protocols.openai.terms import (
     DETAILS,
@@ -35,6 +34,7 @@ from ccproxy.protocols.openai.terms import (
     is_error,
     usage_in,
 )
+from ccproxy.protocols.streams import Single
 from ccproxy.stream import Sink
 
 EMPTY = "the upstream's stream was empty"
@@ -45,7 +45,7 @@ _WORDS = ("text", "summary", "thinking", "content")
 
 class AnswerReader:
     """Reads one answer. `chunk` takes each document, `end` is the protocol's own end, `cut` a clean end of the bytes
-    without it. `done`: finish or error has been passed on. `single`: see `base.Single`, of the last chunk."""
+    without it. `done`: finish or error has been passed on. `single`: see `streams.Single`, of the last chunk."""
 
     __slots__ = (
         "_audio",

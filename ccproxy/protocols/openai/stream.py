@@ -18,8 +18,8 @@ from ccproxy.codec.repeats import Repeats
 from ccproxy.codec.sse import EVENT_ENDS, SSEReader, event
 from ccproxy.errors import Broken, CcproxyError, Malformed, UpstreamError
 from ccproxy.model import JSON, Audio, Citation, Context, Finish, Image, Media, Usage, seal
-from ccproxy.protocols import base
-from ccproxy.protocols.base import made_id
+from ccproxy.protocols import streams
+from ccproxy.protocols.naming import made_id
 from ccproxy.protocols.openai.answers import annotation_of, image_of, speech_of, unwrapped
 from ccproxy.protocols.openai.calls import is_complete
 from ccproxy.protocols.openai.reading import CUT, EMPTY, AnswerReader
@@ -52,8 +52,8 @@ def repeats() -> Repeats:
     return Repeats(EVENT_ENDS, VOLATILE)
 
 
-class Decoder(base.Decoder):
-    """See `base.Decoder`."""
+class Decoder(streams.Decoder):
+    """See `streams.Decoder`."""
 
     __slots__ = ("_answer",)
 
@@ -75,7 +75,7 @@ class Decoder(base.Decoder):
             raise Malformed("an event of the stream is no JSON") from None
         self.done = answer.done
 
-    def _single(self) -> base.Single | None:
+    def _single(self) -> streams.Single | None:
         return self._answer.single
 
     def _ended(self) -> None:
@@ -105,8 +105,8 @@ _FUNCTION = b'"type":"function","function":{"name":%b,"arguments":""}'
 _CUSTOM = b'"type":"custom","custom":{"name":%b,"input":""}'
 
 
-class Encoder(base.Encoder):
-    """See `base.Encoder`. Calls may interleave on this wire, and other deltas may come while they are open."""
+class Encoder(streams.Encoder):
+    """See `streams.Encoder`. Calls may interleave on this wire, and other deltas may come while they are open."""
 
     __slots__ = ("_annotations", "_before", "_calls", "_content", "_head", "_lead", "_tail")
 
@@ -260,7 +260,7 @@ def _head(id: str, model: str, created: int) -> bytes:
 
 
 class _Choice:
-    """What the Tap remembers of one choice. single: see `base.Single`, of its last delta."""
+    """What the Tap remembers of one choice. single: see `streams.Single`, of its last delta."""
 
     __slots__ = ("calls", "finished", "length", "said", "single")
 
@@ -269,7 +269,7 @@ class _Choice:
         self.finished = False
         self.length = 0  # characters of texts and thoughts
         self.said = False
-        self.single: base.Single | None = None
+        self.single: streams.Single | None = None
 
     def look(self, choice: dict[str, JSON]) -> None:
         self.single = None
@@ -297,7 +297,7 @@ class _Choice:
     def complete(self) -> bool:
         return self.said and all(is_complete("".join(pieces)) for pieces in self.calls.values())
 
-    def _only_text(self, delta: dict[str, JSON]) -> base.Single | None:
+    def _only_text(self, delta: dict[str, JSON]) -> streams.Single | None:
         texts = [text for key, text in delta.items() if key != "role" and isinstance(text, str) and text]
         return (texts[0], self._speak) if texts else None
 
@@ -305,8 +305,8 @@ class _Choice:
         self.length += len(text)
 
 
-class Tap(base.Tap):
-    """See `base.Tap`. All choices are followed; the model's name stands in every chunk and is left alone."""
+class Tap(streams.Tap):
+    """See `streams.Tap`. All choices are followed; the model's name stands in every chunk and is left alone."""
 
     __slots__ = ("_choices", "_first")
 

@@ -12,7 +12,7 @@ from typing import TypeGuard
 from ccproxy.codec import jsontext
 from ccproxy.errors import CcproxyError, UpstreamError
 from ccproxy.model import JSON, Extras, Finish, Usage
-from ccproxy.protocols.base import error_from_document
+from ccproxy.protocols.failures import error_from_document
 
 NAME = "openai"
 

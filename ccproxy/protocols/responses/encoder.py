@@ -19,15 +19,15 @@ from ccproxy.codec import jsontext
 from ccproxy.errors import CcproxyError
 from ccproxy.media import stand_in
 from ccproxy.model import JSON, Citation, Context, Finish, Image, Media, Usage, seal, unsigned
-from ccproxy.protocols import base
-from ccproxy.protocols.base import made_id
+from ccproxy.protocols import streams
+from ccproxy.protocols.naming import made_id
 from ccproxy.protocols.responses.open_items import Call, Item, Message, Thought, annotation_of, length_of, opening
 from ccproxy.protocols.responses.terms import CUTS, NAME, own_fields, response_echo, response_error, write_usage
 from ccproxy.protocols.responses.wire import OWN_REASONING_ID, REDACTED, split_signature
 
 
-class Encoder(base.Encoder):
-    """See `ccproxy.protocols.base`. `document` is the response object."""
+class Encoder(streams.Encoder):
+    """See `streams`. `document` is the response object."""
 
     __slots__ = (
         "_calls",

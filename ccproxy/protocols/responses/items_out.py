@@ -30,7 +30,7 @@ from ccproxy.model import (
     arguments_text,
 )
 from ccproxy.notes import left_out
-from ccproxy.protocols.base import fit, fit_tool_name
+from ccproxy.protocols.naming import fit, fit_tool_name
 from ccproxy.protocols.responses.items_in import TEXT
 from ccproxy.protocols.responses.terms import ITEM, NAME, own_fields, own_shape
 from ccproxy.protocols.responses.wire import split_signature

@@ -25,7 +25,7 @@ from ccproxy.model import (
     ToolChoice,
 )
 from ccproxy.notes import left_out, within
-from ccproxy.protocols.base import fit
+from ccproxy.protocols.naming import fit
 from ccproxy.protocols.responses.items_out import ILLEGAL, LIMIT, Item, Scope, write_items
 from ccproxy.protocols.responses.requests_in import NAMESPACE, SAFE
 from ccproxy.protocols.responses.terms import NAME, own_fields, own_shape

@@ -27,8 +27,8 @@ from ccproxy.codec.repeats import Repeats
 from ccproxy.errors import Broken, Malformed, UpstreamError
 from ccproxy.media import sniff
 from ccproxy.model import JSON, Context, Extras, Finish, Image
-from ccproxy.protocols import base
-from ccproxy.protocols.base import client_tool_name, made_id
+from ccproxy.protocols import streams
+from ccproxy.protocols.naming import client_tool_name, made_id
 from ccproxy.protocols.responses.terms import INCOMPLETE, NAME, read_error, read_usage
 from ccproxy.protocols.responses.wire import (
     TERMINAL,
@@ -55,14 +55,14 @@ def repeats() -> Repeats:
     return Repeats(sse.EVENT_ENDS, VOLATILE, VARYING)
 
 
-class Decoder(base.Decoder):
-    """See `ccproxy.protocols.base`. `_thought` tells which part the thinking belongs to that is open, None for none."""
+class Decoder(streams.Decoder):
+    """See `streams`. `_thought` tells which part the thinking belongs to that is open, None for none."""
 
     __slots__ = ("_calls", "_current", "_ids", "_items", "_keys", "_refused", "_seen", "_started", "_thought", "single")
 
     def __init__(self, context: Context, sink: Sink) -> None:
         super().__init__(context, sink, sse.SSEReader(), repeats())
-        self.single: base.Single | None = None
+        self.single: streams.Single | None = None
         self._started = self._seen = self._refused = False
         self._items: dict[str | int, SeenItem] = {}
         self._current: dict[str, SeenItem] = {}
@@ -85,7 +85,7 @@ class Decoder(base.Decoder):
         """A whole answer, as the stream that says nothing before its last event."""
         self._on_end({"type": "", "response": document})
 
-    def _single(self) -> base.Single | None:
+    def _single(self) -> streams.Single | None:
         return self.single
 
     def _record(self, payload: bytes) -> None:

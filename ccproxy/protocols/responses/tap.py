@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ccproxy.codec import jsontext, sse
 from ccproxy.errors import Broken, CcproxyError, UpstreamError
 from ccproxy.model import Context
-from ccproxy.protocols import base
+from ccproxy.protocols import streams
 from ccproxy.protocols.responses.encoder import Encoder
 from ccproxy.protocols.responses.open_items import length_of
 from ccproxy.protocols.responses.terms import read_error, read_usage, response_error
@@ -19,8 +19,8 @@ from ccproxy.protocols.responses.wire import TERMINAL, Event, read_event
 _LIFECYCLE = TERMINAL | {"response.created", "response.queued", "response.in_progress"}
 
 
-class Tap(base.Tap):
-    """See `ccproxy.protocols.base`. Keeps the last response object and sequence number, for `fail`."""
+class Tap(streams.Tap):
+    """See `streams`. Keeps the last response object and sequence number, for `fail`."""
 
     __slots__ = ("_response", "_sequence")
 
@@ -42,7 +42,7 @@ class Tap(base.Tap):
         if event["type"] == "error":  # `response.failed`, which clients wait for, may follow
             self.failure = read_error(event)
         elif isinstance(text := event.get("delta"), str):
-            self.single = text, base.pass_by
+            self.single = text, streams.pass_by
         return None
 
     def missed(self, tokens: Mapping[str, bytes]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ccproxy.errors import CcproxyError, UpstreamError
 from ccproxy.model import JSON, Context, Extras, Finish, Usage
-from ccproxy.protocols.base import error_from_document
+from ccproxy.protocols.failures import error_from_document
 
 NAME = "responses"
 

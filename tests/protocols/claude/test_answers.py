@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from ccproxy.errors import CcproxyError, Malformed, NotFound, RequestError, Unauthorized, UpstreamError
 from ccproxy.model import Answer, Audio, Citation, Context, Image, Opaque, Reasoning, Refusal, Text, ToolCall, Usage, seal
-from ccproxy.protocols.base import ModelInfo, read_error
+from ccproxy.protocols.base import ModelInfo
 from ccproxy.protocols.claude import PROTOCOL
 from ccproxy.protocols.claude.answers import (
     error_type,
@@ -27,6 +27,7 @@ from ccproxy.protocols.claude.answers import (
 )
 from ccproxy.protocols.claude.encoder import Encoder
 from ccproxy.protocols.claude.terms import NAME
+from ccproxy.protocols.failures import read_error
 from ccproxy.stream import Collector
 from tests.protocols.claude.judge import ANSWER, ASK, client, judged, own, said
 from tests.protocols.claude.test_stream import meant

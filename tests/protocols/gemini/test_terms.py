@@ -7,7 +7,7 @@ from google.genai import types
 
 from ccproxy.errors import CcproxyError, Malformed, NotFound, RequestError, Unauthorized, UpstreamError
 from ccproxy.model import Finish, Usage
-from ccproxy.protocols.base import read_error
+from ccproxy.protocols.failures import read_error
 from ccproxy.protocols.gemini.terms import FAILURES, FINISHES, REASONS, error_status, read_usage, write_error, write_usage
 from tests.tools import recorded, recordings
 

@@ -24,7 +24,8 @@ from ccproxy.model import (
     Usage,
     arguments_object,
 )
-from ccproxy.protocols.base import ModelInfo, read_error
+from ccproxy.protocols.base import ModelInfo
+from ccproxy.protocols.failures import read_error
 from ccproxy.protocols.ollama import PROTOCOL
 from ccproxy.protocols.ollama.answers import read_answer, read_models, timestamp, write_answer, write_error, write_models
 from ccproxy.protocols.ollama.requests_in import NAME

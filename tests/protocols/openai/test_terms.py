@@ -8,7 +8,7 @@ import pytest
 
 from ccproxy.errors import CcproxyError, NotFound, TimedOut, Unauthorized, UpstreamError
 from ccproxy.model import Extras, Usage
-from ccproxy.protocols.base import read_error
+from ccproxy.protocols.failures import read_error
 from ccproxy.protocols.openai.terms import NAME, own_proof, usage_in, usage_out, write_error
 from tests.tools import recorded, recordings
 
