@@ -14,9 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.config import (
-    QUIRK,
     RESERVED,
-    SAMPLING,
     Config,
     Group,
     Limits,
@@ -33,6 +31,8 @@ from ccproxy.config import (
     loads,
     user_folder,
 )
+from ccproxy.config.quirks import QUIRK
+from ccproxy.config.settings import SAMPLING
 from ccproxy.errors import ConfigError
 from ccproxy.model import Sampling
 from ccproxy.policy.quirks import Quirk
