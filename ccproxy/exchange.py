@@ -475,7 +475,9 @@ class Exchange:
         self._keep()
         self._settle(now)
         record.notes = self._context.notes
-        record.usage = self._pump.usage if self._pump else None
+        pump = self._pump
+        if pump is not None:
+            record.counted = lambda: pump.usage
         if record.error is not None:
             record.error.message = self._clean(record.error.message)
         return Finished(record)

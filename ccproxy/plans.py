@@ -68,7 +68,9 @@ class Attempt:
 @define(kw_only=True)
 class Record:
     """What the log says of one exchange. provider, upstream_model, key: of the pair that was asked last; attempts: those
-    before it, which failed. Times are the runtime's clock, None where it did not come to that."""
+    before it, which failed. counted: asked for the usage when the log wants it, which is behind the last write, since the
+    whole request is read for an estimate where the upstream counted nothing. Times are the runtime's clock, None where it
+    did not come to that."""
 
     client: str
     group: str = ""
@@ -79,7 +81,7 @@ class Record:
     attempts: list[Attempt] = field(factory=list)
     stream: bool = False
     status: int = 0
-    usage: Usage | None = None
+    counted: Callable[[], Usage | None] = field(default=lambda: None, repr=False, eq=False)
     notes: list[str] = field(factory=list)
     error: CcproxyError | None = None
     began: float = 0.0
@@ -87,3 +89,7 @@ class Record:
     answered: float | None = None
     ended: float = 0.0
     cancelled: bool = False
+
+    @property
+    def usage(self) -> Usage | None:
+        return self.counted()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ccproxy import conversion
 from ccproxy.actions import Action, Commit, Dial, Endpoint, Finished, Reply, Write
 from ccproxy.conversion import Answered
 from ccproxy.errors import Broken, NotFound, TimedOut, TooLarge, Unreachable
@@ -855,3 +856,19 @@ def test_a_request_that_nests_too_deep_to_be_written_is_the_clients_fault(upstre
     (reply,) = [action for action in book.actions if isinstance(action, Reply)]
     assert reply.status == 400
     assert b"nested deeper" in reply.body
+
+
+def test_an_estimate_waits_until_the_answer_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the upstream counts nothing the request is read again, which the last bytes must not wait for."""
+    asked: list[object] = []
+    monkeypatch.setattr(conversion, "_tokens_of", lambda *about: asked.append(about) or 7)
+    play = Playbook("openai", "openai")
+    play.body({"model": "alias", "stream": True, "messages": [{"role": "user", "content": "hi"}]})
+    play.head()
+    chunk = {"id": "c", "choices": [{"index": 0, "delta": {"content": "words"}, "finish_reason": "stop"}]}
+    play.bytes(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+    play.pump(b"data: [DONE]\n\n")
+    assert play.ended()[-1] == "Finished"
+    assert not asked
+    assert play.record.usage.input == 7
+    assert play.record.usage.estimated

@@ -307,8 +307,9 @@ def _secrets(provider: Provider) -> tuple[str, ...]:
 def log_record(record: Record) -> None:
     """One line for each exchange, one for each pair that failed before another was asked, and one for each thing that was
     dropped or adapted."""
-    about = " (estimated)" if record.usage and record.usage.estimated else ""
-    used = f" {record.usage.input}+{record.usage.output} tokens{about}" if record.usage else ""
+    usage = record.usage
+    about = " (estimated)" if usage and usage.estimated else ""
+    used = f" {usage.input}+{usage.output} tokens{about}" if usage else ""
     first = f" first byte {1000 * (record.answered - record.began):.0f} ms," if record.answered is not None else ""
     outcome = "cancelled" if record.cancelled else str(record.status)
     pair = _pair(record.provider or "-", record.upstream_model or "-", record.key)

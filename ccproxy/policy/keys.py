@@ -19,7 +19,7 @@ Two lists may share keys and targets: rests are shared, turns are each list's ow
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Literal
 
@@ -103,6 +103,10 @@ class Pair:
     key: int
 
 
+Subject = Pair | tuple[str, int] | Destination
+"""What may rest: a pair; a provider's key, whatever the model; a target, whatever the key."""
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Rest
 
@@ -122,12 +126,12 @@ class _Rests:
     """What rests: pairs, keys as (provider, number), targets as Destination."""
 
     def __init__(self) -> None:
-        self._of: dict[Hashable, _Rest] = {}
+        self._of: dict[Subject, _Rest] = {}
 
     def __len__(self) -> int:
         return len(self._of)
 
-    def of(self, subject: Hashable, now: float) -> _Rest | None:
+    def of(self, subject: Subject, now: float) -> _Rest | None:
         rest = self._of.get(subject)
         return rest if rest is not None and now < rest.until else None
 
@@ -141,7 +145,7 @@ class _Rests:
 
     def strike(
         self,
-        subject: Hashable,
+        subject: Subject,
         asked: float,
         now: float,
         seconds: float | None,
@@ -184,12 +188,13 @@ class _Rests:
             self._of = {subject: rest for subject, rest in self._of.items() if now < rest.until}
 
 
-def _provider_of(subject: Hashable) -> str:
-    destination = subject.destination if isinstance(subject, Pair) else subject
-    return destination.provider if isinstance(destination, Destination) else str(destination[0])  # type: ignore[index]
+def _provider_of(subject: Subject) -> str:
+    if isinstance(subject, tuple):
+        return subject[0]
+    return subject.destination.provider if isinstance(subject, Pair) else subject.provider
 
 
-def _subjects(pair: Pair) -> tuple[Hashable, Hashable, Hashable]:
+def _subjects(pair: Pair) -> tuple[Subject, Subject, Subject]:
     return pair, (pair.destination.provider, pair.key), pair.destination
 
 

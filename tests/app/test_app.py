@@ -485,7 +485,7 @@ def logged(caplog: pytest.LogCaptureFixture, **fields: Any) -> list[str]:
 
 ENDS: list[tuple[dict[str, Any], str]] = [
     (
-        {"status": 200, "began": 1.0, "answered": 1.25, "ended": 3.0, "usage": Usage(input=5, output=7)},
+        {"status": 200, "began": 1.0, "answered": 1.25, "ended": 3.0, "counted": lambda: Usage(input=5, output=7)},
         "INFO claude fast -> up/gpt: 200, first byte 250 ms, 2.00 s 5+7 tokens",
     ),
     ({"cancelled": True, "ended": 0.5}, "INFO claude fast -> up/gpt: cancelled, 0.50 s"),
@@ -606,7 +606,7 @@ def test_an_operation_that_the_protocol_lacks_is_refused_on_the_head() -> None:
 
 def test_an_estimate_is_marked_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "ccproxy"):
-        log_record(Record(client="openai", usage=Usage(input=7, estimated=True)))
+        log_record(Record(client="openai", counted=lambda: Usage(input=7, estimated=True)))
     assert "7+0 tokens (estimated)" in caplog.text
 
 
