@@ -42,7 +42,6 @@ LONGEST_PENDING = 4096
 """Bytes of a repeat that are waited for here; a longer one goes to the reader, which looks at each byte once."""
 
 _PROBE = "\0probe"
-_UNARMED = b"\0"  # no record begins so
 _DECODER = json.JSONDecoder()
 _DIGITS = b"0123456789"
 _PLAIN = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
@@ -69,66 +68,122 @@ Step = tuple[str, bytes, bytes, bytes | None]
 may differ, None for a number, which is digits only."""
 
 
+class _Shape:
+    """How a repeat looks. head: what it begins with. steps: its values, each with what stands behind it. end: how it ends.
+    squeezed: what stands before that without its spaces, where these vary; else nothing.
+
+    The text alone is the usual case: then `tail` is all that stands behind it, `start` and `stop` say where a record of its
+    own has it, quotes and all, so that what is decoded can only be a string, and `short` is above the length of one record
+    with a short text and below that of two."""
+
+    __slots__ = ("end", "head", "short", "squeezed", "start", "steps", "stop", "tail")
+
+    def __init__(self, head: bytes, steps: list[Step], end: bytes, squeezed: bytes) -> None:
+        self.head, self.steps, self.end, self.squeezed = head, steps, end, squeezed
+        self.tail = b""
+        self.start = self.stop = self.short = 0
+        if len(steps) == 1 and not squeezed:
+            self.tail = steps[0][2]
+            self.start, self.stop = len(head) - 1, 1 - len(self.tail)
+            self.short = 2 * (len(head) + len(self.tail))
+
+    def match(self, data: bytes, at: int, texts: list[str], tokens: dict[str, bytes]) -> int:
+        """Adds the text of the record at this offset, and its volatile values; returns where the record ends, 0 for no
+        repeat. Value by value: where it ends, whether the known bytes stand behind it, whether nothing in it differs but
+        what may."""
+        if not data.startswith(self.head, at):
+            return 0
+        at += len(self.head)
+        text = None
+        for name, anchor, behind, fixed in self.steps:
+            stop = data.find(anchor, at)
+            if stop < 0 or not data.startswith(behind, stop):
+                stop = _string_end(data, at, behind) if anchor is _QUOTE else -1
+                if stop < 0:
+                    return 0
+            token = data[at:stop]
+            at = stop + len(behind)
+            if name:
+                if not _may_differ_so(token, anchor is _QUOTE, fixed):
+                    return 0
+                tokens[name] = token
+            elif text is not None and token != text:
+                return 0
+            else:
+                text = token
+        if self.squeezed and not (at := self._end_at(data, at)):
+            return 0
+        try:
+            texts.append(orjson.loads(b'"%b"' % (text or b"")))
+        except orjson.JSONDecodeError:
+            return 0
+        return at
+
+    def may_begin(self, data: bytes) -> bool:
+        """Whether `data` may be the beginning of a repeat."""
+        return (data.startswith(self.head) or self.head.startswith(data)) and self.end not in data
+
+    def _end_at(self, data: bytes, at: int) -> int:
+        stop = data.find(self.end, at)
+        return stop + len(self.end) if stop >= 0 and data[at:stop].replace(b" ", b"") == self.squeezed else 0
+
+
 class Repeats:
     """For one stream. ends: how a record may end, the longer first. volatile: see the module; varying: those of them that
     are known to differ.
 
     rest: what `read` has left of the data, to be read in full. pending: the beginning of a repeat, which waits for the next
     data. tokens: the volatile members that vary, of the last record that was read here: JSON, or what stands between the
-    quotes of a string. armed: whether a repeat would be recognised."""
+    quotes of a string."""
 
     __slots__ = (
         "_candidate",
         "_differed",
-        "_end",
         "_ends",
-        "_from",
-        "_head",
         "_misses",
-        "_short",
+        "_shape",
         "_spaces",
-        "_squeezed",
-        "_steps",
-        "_tail",
         "_tails",
-        "_to",
         "_values",
         "_varying",
         "_volatile",
-        "armed",
         "pending",
         "rest",
         "tokens",
     )
 
     def __init__(self, ends: tuple[bytes, ...], volatile: tuple[str, ...] = (), varying: tuple[str, ...] = ()) -> None:
-        self.armed = False
         self.pending = b""
         self.rest = b""
         self.tokens: dict[str, bytes] = {}
+        self._shape: _Shape | None = None  # what was learned
+        self._candidate: tuple[bytes, bytes, str] | None = None  # a record, its end and its text, to learn from
+        # What lessons have in common
         self._ends = ends
         self._volatile = volatile
         self._values: dict[str, bytes] = {}  # the volatile members of an earlier lesson
         self._varying = set(varying)
         self._tails: dict[bytes, bytes] = {}  # what stood behind the text, without its spaces -> as it was
         self._spaces = False  # spaces behind the text have changed
-        self._candidate: tuple[bytes, bytes, str] | None = None  # a record, its end and its text, to learn from
         self._misses = 0
         self._differed = False  # what came behind the last offer did not look like a repeat
-        self._forget()
 
     def __repr__(self) -> str:
         return f"<Repeats {'armed' if self.armed else 'idle'} misses={self._misses}>"
+
+    @property
+    def armed(self) -> bool:
+        """Whether a repeat would be recognised."""
+        return self._shape is not None or self._candidate is not None
 
     def learn_from(self, data: bytes, records: int, text: str | None, *, begun: bool, cut: bool) -> None:
         """`data` has been read in full: so many records ended in it. text: the one that the last record held and nothing
         else, None for none. begun: the first record had begun in earlier data; cut: another one has begun in this."""
         if not records and not cut:  # comments
             return
+        self.forget()
         if text is not None and records and not cut and (records > 1 or not begun):
             self.offer(data, text)
-        else:
-            self.forget()
 
     def offer(self, data: bytes, text: str) -> None:
         """The last record of `data`, which ends there, held one text. Another record of its kind may follow."""
@@ -139,135 +194,76 @@ class Repeats:
             if data.endswith(end):
                 begin = data.rfind(end, 0, -len(end))
                 self._candidate = (data if begin < 0 else data[begin + len(end) :]), end, text
-                self.armed = True
                 return
 
     def forget(self) -> None:
         """Something else came: the next record is to be read in full."""
-        if self.armed:
-            self._forget()
+        self._shape = self._candidate = None
 
     def flush(self) -> bytes:
         """What was pending, at the end of the input."""
         pending, self.pending = self.pending, b""
         return pending
 
-    # Reading
-
     def read(self, data: bytes) -> list[str]:
         """The texts of the records that `data` begins with, as far as they are repeats. Sets `rest` and `pending`."""
         if self.pending:
             data = self.flush() + data
         if self._candidate is not None:
-            self._learn(data)
-        if len(data) < self._short and data.startswith(self._head) and data.endswith(self._tail):
+            self._shape = self._learned(data)
+        shape = self._shape
+        if shape is None:
+            self.rest = data
+            return []
+        if len(data) < shape.short and data.startswith(shape.head) and data.endswith(shape.tail):
             try:
-                text = orjson.loads(data[self._from : self._to])
+                text = orjson.loads(data[shape.start : shape.stop])
             except orjson.JSONDecodeError:
                 pass
             else:
                 self._misses = 0
                 self.rest = b""
                 return [text]
+        return self._read_many(shape, data)
+
+    def _read_many(self, shape: _Shape, data: bytes) -> list[str]:
+        """Of several records, or of one that is not of the simplest kind."""
         texts: list[str] = []
-        if self.armed:
-            at, size = 0, len(data)
-            while end := self._match(data, at, texts):
-                at = end
-                if at == size:
-                    self.rest = b""
-                    return texts
-            data = data[at:]
-            if self._may_become_one(data):
-                self.pending, data = data, b""
-        self.rest = data
-        return texts
-
-    def _may_become_one(self, data: bytes) -> bool:
-        begins = data.startswith(self._head) or self._head.startswith(data)
-        return begins and len(data) <= LONGEST_PENDING and self._end not in data
-
-    def _match(self, data: bytes, at: int, texts: list[str]) -> int:
-        """Adds the text of the record at this offset; returns where the record ends, 0 for no repeat. Value by value: where
-        it ends, whether the known bytes stand behind it, whether nothing in it differs but what may."""
-        if not data.startswith(self._head, at):
-            return 0
-        at += len(self._head)
-        text = None
+        at, size = 0, len(data)
         tokens: dict[str, bytes] = {}
-        for name, anchor, behind, fixed in self._steps:
-            stop = data.find(anchor, at)
-            if stop < 0 or not data.startswith(behind, stop):
-                stop = _string_end(data, at, behind) if anchor is _QUOTE else -1
-                if stop < 0:
-                    return 0
-            token = data[at:stop]
-            at = stop + len(behind)
-            if not name:
-                if text is not None and token != text:
-                    return 0
-                text = token
-            elif fixed is None:
-                if not token.isdigit() or token.startswith(b"0"):
-                    return 0
-                tokens[name] = token
-            elif anchor is _QUOTE:
-                if not token.isalnum() and token.translate(None, _PLAIN):
-                    return 0
-                tokens[name] = token
-            elif token.translate(None, _DIGITS) != fixed or token.translate(None, b"0") == fixed:
-                return 0
-            else:
-                tokens[name] = token
-        if self._squeezed:
-            stop = data.find(self._end, at)
-            if stop < 0 or data[at:stop].replace(b" ", b"") != self._squeezed:
-                return 0
-            at = stop + len(self._end)
-        try:
-            texts.append(orjson.loads(b'"%b"' % (text or b"")))
-        except orjson.JSONDecodeError:
-            return 0
-        if tokens:
-            self.tokens = tokens
-        self._misses = 0
-        return at
+        while end := shape.match(data, at, texts, tokens):
+            at = end
+            self._misses = 0
+            if tokens:
+                self.tokens, tokens = tokens, {}
+            if at == size:
+                self.rest = b""
+                return texts
+        self.rest = data[at:]
+        if len(self.rest) <= LONGEST_PENDING and shape.may_begin(self.rest):
+            self.pending, self.rest = self.rest, b""
+        return texts
 
     # Learning
 
-    def _forget(self) -> None:
-        self.armed = False
-        self._candidate = None
-        self._head = self._tail = self._end = _UNARMED
-        self._squeezed = b""
-        self._from = self._to = self._short = 0
-        self._steps: list[Step] = []
-
-    def _learn(self, data: bytes) -> None:
-        """What stands around the text and around what varies in the offered record; forgets where that is not certain, and
-        where `data` does not look like a repeat. `data` is what comes next."""
+    def _learned(self, data: bytes) -> _Shape | None:
+        """What stands around the text and around what varies in the offered record; None where that is not certain, and
+        where `data`, which comes next, does not look like a repeat."""
         record, end, text = self._candidate or (b"", b"", "")
         self._candidate = None
         if not self._resembles(data, record, text):
-            self._forget()
-            return
+            return None
         self._misses += 1
         body = record[: -len(end)]
         slots = sorted([*_places_of(body, text), *self._vary(body)], key=lambda slot: slot.start)
         if all(slot.name for slot in slots) or any(one.stop > other.start for one, other in pairwise(slots)):
-            self._forget()
-            return
-        self._end = end
-        self._head = body[: slots[0].start]
-        behind = [body[one.stop : other.start] for one, other in pairwise(slots)]
+            return None
+        between = [body[one.stop : other.start] for one, other in pairwise(slots)]
         last = body[slots[-1].stop :]
-        self._squeezed = self._padded(last)
-        self._tail = last[:1] if self._squeezed else last + end
-        self._steps = [_step(body, slot, part) for slot, part in zip(slots, [*behind, self._tail], strict=True)]
-        if len(slots) == 1 and not self._squeezed:
-            self._from = len(self._head) - 1  # the quotes go along, so that what is decoded can only be a string
-            self._to = 1 - len(self._tail)
-            self._short = 2 * (len(self._head) + len(self._tail))
+        squeezed = self._padded(last)
+        behind = [*between, last[:1] if squeezed else last + end]
+        steps = [_step(body, slot, part) for slot, part in zip(slots, behind, strict=True)]
+        return _Shape(body[: slots[0].start], steps, end, squeezed)
 
     def _resembles(self, data: bytes, record: bytes, text: str) -> bool:
         """Whether `data` may begin with a repeat, as far as can be told cheaply: the lesson from a single text would be for
@@ -302,6 +298,16 @@ def _step(body: bytes, slot: _Slot, behind: bytes) -> Step:
     if slot.is_string:
         return slot.name, _QUOTE, behind, b""
     return slot.name, behind[:_ANCHOR], behind, body[slot.start : slot.stop].translate(None, _DIGITS) or None
+
+
+def _may_differ_so(token: bytes, is_string: bool, fixed: bytes | None) -> bool:
+    """Whether a volatile value differs in nothing but what may: plain characters of a string, the digits of a number or of
+    anything else. No number begins with a zero, as JSON has none such."""
+    if fixed is None:
+        return token.isdigit() and not token.startswith(b"0")
+    if is_string:
+        return token.isalnum() or not token.translate(None, _PLAIN)
+    return token.translate(None, _DIGITS) == fixed != token.translate(None, b"0")
 
 
 def _string_end(data: bytes, at: int, behind: bytes) -> int:

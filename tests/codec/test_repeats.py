@@ -153,6 +153,14 @@ def test_spaces_behind_the_text_may_change() -> None:
     assert read_all(Repeats(EVENT_ENDS), records) == [False, False, *[True] * 8]
 
 
+def test_behind_varying_spaces_nothing_else_may_stand() -> None:
+    repeats = Repeats(EVENT_ENDS)
+    read_all(repeats, [(b'data: {"a":{"text":"%d"}%b}\n\n' % (n, b" " * (n % 3)), str(n)) for n in range(10, 16)])
+    other = b'data: {"a":{"text":"9"} ]\n\n'
+    assert repeats.read(b'data: {"a":{"text":"8"}  }\n\n' + other) == ["8"]
+    assert repeats.rest == other
+
+
 def test_the_same_text_may_stand_in_several_places() -> None:
     records = [(b'data: {"a":"%d","b":[{"c":"%d"}]}\n\n' % (n, n), str(n)) for n in range(4)]
     repeats = Repeats(EVENT_ENDS)
