@@ -202,6 +202,14 @@ CASES = recordings("openai-chat", "openai-responses", "claude", "gemini", "ollam
 NAMES = {"openai-chat": "openai", "openai-responses": "responses"}
 
 
+STREAMS = [
+    pytest.param(name, kind, id=f"{name}-{kind}")
+    for name in PROTOCOLS
+    for kind in ("text", "thinking", "arguments")
+    if not (name in ("gemini", "ollama") and kind == "arguments")  # there a call comes whole
+]
+
+
 def never_repeats(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Repeats, "offer", lambda self, data, text: self.forget())
 
@@ -254,6 +262,29 @@ def test_any_stream_is_understood_alike(name: str, seed: int) -> None:
     records = stream_of(name, seed)
     repeats, full = both_ways(name, pieces_of(records, random.Random(seed)))
     assert repeats == full
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@settings(max_examples=100)
+@given(seed=st.integers(0, 1 << 32))
+def test_any_stream_that_stops_is_understood_alike(name: str, seed: int) -> None:
+    """In the middle of a record, most often of a repeat."""
+    chance = random.Random(seed)
+    whole = b"".join(pieces_of(stream_of(name, seed), chance))
+    stopped = whole[: chance.randrange(len(whole) + 1)]
+    places = sorted(chance.choices(range(len(stopped) + 1), k=chance.randrange(6)))
+    pieces = [stopped[begin:end] for begin, end in zip([0, *places], [*places, len(stopped)], strict=True)]
+    repeats, full = both_ways(name, pieces)
+    assert repeats == full
+
+
+@pytest.mark.parametrize(("name", "kind"), STREAMS)
+def test_a_stream_that_stops_within_a_repeat_is_understood_alike(name: str, kind: str) -> None:
+    script = traffic.scripts(name)[kind]
+    records = [traffic.framed(name, payload) for payload in (*script.lead, *script.measured[:8])]
+    for stop in range(1, len(records[-1]) + 1):
+        repeats, full = both_ways(name, [*records[:-1], records[-1][:stop]])
+        assert repeats == full
 
 
 def _openai(*deltas: str, **more: Any) -> list[str]:
@@ -349,12 +380,6 @@ def test_what_a_text_alone_does_not_tell_is_read_in_full(name: str, documents: l
 # ---------------------------------------------------------------------------------------------------------------------
 # And they are used: what current traffic looks like (`measure.traffic`) is read in full at its beginning only
 
-STREAMS = [
-    pytest.param(name, kind, id=f"{name}-{kind}")
-    for name in PROTOCOLS
-    for kind in ("text", "thinking", "arguments")
-    if not (name in ("gemini", "ollama") and kind == "arguments")  # there a call comes whole
-]
 FIRST = 5
 """Records until all that varies has been seen to vary."""
 
