@@ -331,6 +331,11 @@ RULES = [
     ("prompt_injection = 'off'\nprompt_file = 'odd.md'", "prompt_file: is not UTF-8 text; save it as UTF-8"),
     ("prompt_injection = 'off'\nprompt_file = 'empty.md'", "prompt_file: is empty"),
     ("prompt_injection = 'off'\nprompt_file = 'long.md'", "prompt_file: has more than 1048576 bytes"),
+    (
+        "prompt_injection = 'enhance'\nprompt = 'builtin:agnet'",
+        'prompt: there is no built-in prompt "agnet"; did you mean agent?',
+    ),
+    ("prompt_injection = 'enhance'\nprompt = 'builtin:'", 'prompt: there is no built-in prompt ""; known: agent, agent-'),
     ("prompt_position = 'first'", "prompt_position: must be one of system, user"),
     ("prompt_models = []", "prompt_models: must name at least one"),
     ("prompt_replace = ['a', 'b']", "prompt_replace[0]: must be a list, not a string"),

@@ -27,6 +27,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.tokens", 1, set()),
     ("ccproxy.reasoning", 1, set()),
     ("ccproxy.tables", 1, {"attrs"}),
+    ("ccproxy.prompts", 1, set()),
     ("ccproxy.protocols.naming", 2, set()),
     ("ccproxy.protocols.failures", 2, set()),
     ("ccproxy.protocols.streams", 2, set()),

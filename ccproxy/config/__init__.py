@@ -25,6 +25,7 @@ from typing import Any
 
 from attrs import evolve
 
+from ccproxy import prompts
 from ccproxy.config.checks import CHECKS
 from ccproxy.config.settings import (
     RESERVED,
@@ -42,7 +43,7 @@ from ccproxy.config.settings import (
 from ccproxy.errors import ConfigError
 from ccproxy.policy.routing import DEFAULT, Destination
 from ccproxy.protocols import PROTOCOLS
-from ccproxy.tables import Spot, record
+from ccproxy.tables import Spot, hint, record
 
 __all__ = [
     "FILE_NAME",
@@ -172,7 +173,9 @@ LONGEST_PROMPT = 1024 * 1024
 
 
 def _prompted(group: Group, folder: Path, spot: Spot) -> Group:
-    """The group with its prompt_file read."""
+    """The group with its prompt_file read, or with the built-in prompt that it names."""
+    if group.prompt.startswith(prompts.PREFIX):
+        return _built_in(group, group.prompt.removeprefix(prompts.PREFIX), spot.at("prompt"))
     if not group.prompt_file:
         return group
     path = folder / Path(group.prompt_file).expanduser()
@@ -192,6 +195,13 @@ def _prompted(group: Group, folder: Path, spot: Spot) -> Group:
             place.complain("is empty")
         return evolve(group, prompt=group.prompt or text, prompt_file=str(path))
     return evolve(group, prompt_file=str(path))
+
+
+def _built_in(group: Group, name: str, place: Spot) -> Group:
+    if name in prompts.BUILT_IN:
+        return evolve(group, prompt=prompts.text(name))
+    place.complain(f'there is no built-in prompt "{name}"; {hint(name, prompts.BUILT_IN)}')
+    return group
 
 
 def _implied(providers: list[str]) -> Group:

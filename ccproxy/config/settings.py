@@ -208,7 +208,7 @@ class Group:
     prompt_injection: Injection = key(
         choice(*get_args(Injection)), "off", "the client's prompt is its own; enhance: yours is added; replace: only yours"
     )
-    prompt: str = key(text, "", "none")
+    prompt: str = key(text, "", "none; builtin:NAME is one that comes with ccproxy (docs/prompts)")
     prompt_file: str = key(text, "", "none; a relative path begins in this file's folder")
     prompt_position: Position = key(
         choice(*get_args(Position)), "system", "at the end of the system prompt; user: before the user's first message"
