@@ -41,6 +41,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.protocols", 4, set()),
     ("ccproxy.pump", 5, set()),
     ("ccproxy.config", 5, {"attrs"}),
+    ("ccproxy.config.editing", 5, {"attrs", "tomlkit"}),
     ("ccproxy.conversion", 6, {"attrs"}),
     ("ccproxy.actions", 6, {"attrs"}),
     ("ccproxy.plans", 6, {"attrs"}),
