@@ -6,6 +6,7 @@ has are not frozen, though nobody changes them: they would take three times as l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from typing import Protocol as Shape
 
@@ -28,12 +29,13 @@ class Endpoint:
 @define(kw_only=True)
 class Dial:
     """Send this request. `target` is the request target (path and query), headers are complete but for framing: the
-    runtime adds host (unless given), content-length and connection headers. `body` may be empty."""
+    runtime adds host (unless given), content-length and connection headers. Where they are a tuple that came before, what
+    was written then is written again. `body` may be empty."""
 
     endpoint: Endpoint
     method: str
     target: str
-    headers: Headers = field(repr=False)
+    headers: Sequence[tuple[str, str]] = field(repr=False)
     body: bytes = field(repr=False)
     connect_timeout: float = 10.0
 

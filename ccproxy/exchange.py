@@ -24,7 +24,7 @@ What happens in which state, and who may call what, is in `actions.Life`. The st
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -56,7 +56,8 @@ PASSED_DOWN_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 class Exchange:
     """See the module. `route(model)` gives the plan for the model that the client asks for, candidates where there are
-    several, or the answer itself where no upstream has a part in it; it raises RequestError. operation: the column of the
+    several, or the answer itself where no upstream has a part in it; it raises RequestError. client_headers: those that its
+    protocol passes up are enough. operation: the column of the
     protocols' records. memory: the client's earlier answers, for protocols whose clients refer to them; it is asked before
     the dial, and told at the end."""
 
@@ -305,21 +306,13 @@ class Exchange:
         if not memory.keep(pump.answer["id"], Kept(said, pump.answer)):
             self._context.note("the answer could not be kept, so no later request can refer to it")
 
-    def _request_headers(self, plan: Plan, prepared: conversion.Prepared) -> Headers:
-        """Ours, then the protocol's, then the client's that may pass, then the provider's; a later one wins."""
-        merged = {
-            "content-type": "application/json",
-            "accept": "text/event-stream, application/x-ndjson, application/json"
-            if prepared.stream
-            else "application/json",
-            "accept-encoding": "identity",
-            "user-agent": "ccproxy",
-            **dict(prepared.headers),
-        }
-        if plan.protocol.name == self._protocol.name:
-            merged.update(_joined([(n, v) for n, v in self._client_headers if n in plan.protocol.pass_headers]))
-        merged.update(plan.headers)
-        return list(merged.items())
+    def _request_headers(self, plan: Plan, prepared: conversion.Prepared) -> tuple[tuple[str, str], ...]:
+        if plan.protocol.name != self._protocol.name:
+            return plan.request_headers(prepared.stream)
+        passing = plan.protocol.pass_headers
+        return plan.request_headers(
+            prepared.stream, tuple([field for field in self._client_headers if field[0] in passing])
+        )
 
     def _feed(self, data: bytes) -> bytes:
         """Bytes of the upstream's body, when it is not yet known what they are."""
@@ -538,14 +531,6 @@ def error_reply(protocol: Protocol, error: CcproxyError) -> Reply:
     if error.retry_after is not None and not any(name == "retry-after" for name, _ in headers):
         headers.append(("retry-after", f"{math.ceil(error.retry_after)}"))
     return Reply(protocol.status_for(error), headers, jsontext.dumps(protocol.write_error(error)))
-
-
-def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """A header that stands twice says both (RFC 9110, section 5.3), as `anthropic-beta` may."""
-    found: dict[str, str] = {}
-    for name, value in headers:
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
 
 
 def _as_client_sees(error: UpstreamError) -> UpstreamError:

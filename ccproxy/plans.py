@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from attrs import define, field, frozen
 
@@ -32,7 +32,7 @@ class Plan:
     """Which upstream serves a request. prefix: the base URL's path. headers: the provider's own and its credentials.
     secrets: what no client and no log may see, not even in an error that repeats it. key: which of the provider's keys it
     is, from 1; 0 where there is one or none. compat: tools go as text (`policy.compat`). rules: what else is done to
-    the request (`policy.rewrite`)."""
+    the request (`policy.rewrite`). Requests with the same head share a plan; nobody changes it."""
 
     protocol: Protocol
     target: Target
@@ -44,6 +44,34 @@ class Plan:
     patience: Patience = Patience()
     compat: bool = False
     rules: Rules | None = None
+    _made: dict[object, tuple[tuple[str, str], ...]] = field(factory=dict, init=False, repr=False, eq=False)
+
+    def request_headers(self, streams: bool, passed: tuple[tuple[str, str], ...] = ()) -> tuple[tuple[str, str], ...]:
+        """Of a request to this upstream: ours, then the protocol's, then the client's that pass, then the provider's; a
+        later one wins. streams: whether it asks for a stream. The same tuple each time, which saves its writer work."""
+        asked = (streams, passed)
+        made = self._made.get(asked)
+        if made is None:
+            accept = "text/event-stream, application/x-ndjson, application/json" if streams else "application/json"
+            merged = {
+                "content-type": "application/json",
+                "accept": accept,
+                "accept-encoding": "identity",
+                "user-agent": "ccproxy",
+                **dict(self.protocol.headers),
+                **_joined(passed),
+                **dict(self.headers),
+            }
+            made = self._made[asked] = tuple(merged.items())
+        return made
+
+
+def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A header that stands twice says both (RFC 9110, section 5.3), as `anthropic-beta` may."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 @frozen

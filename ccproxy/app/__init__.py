@@ -3,22 +3,21 @@
     head ──> probes and index | path table ──> key ──> size ──> lists and what never changes (a Reply)
                                                             └──> chat, embeddings, counts, show (an Exchange)
 
-Everything here is decided on the request's head; an Exchange gets the body. Nothing waits: what has to be asked for (the
-providers' model lists) is asked by `jobs` in the background.
+Everything here is decided on the request's head, and for heads that are alike once (`entrance`); an Exchange gets the body.
+Nothing waits: what has to be asked for (the providers' model lists) is asked by `jobs` in the background.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 from ccproxy.actions import Accept, Endpoint, Reply
 from ccproxy.app import access
+from ccproxy.app.entrance import Entrance, Entrances, Lead
 from ccproxy.app.index import index, json_reply, probe
 from ccproxy.app.models import ModelLists, base_of
 from ccproxy.app.router import Match, Misrouted, PathTable
@@ -29,7 +28,7 @@ from ccproxy.conversion import Answered
 from ccproxy.errors import CcproxyError, Forbidden, MethodNotAllowed, RequestError, TooLarge, UpgradeRequired
 from ccproxy.exchange import Exchange, error_reply
 from ccproxy.model import Context, Target
-from ccproxy.plans import Attempt, Candidates, Patience, Plan, Record
+from ccproxy.plans import Attempt, Patience, Plan, Record
 from ccproxy.policy.keys import Pair, Pools
 from ccproxy.policy.rewrite import Rules, is_makers
 from ccproxy.policy.routing import DEFAULT, Route
@@ -95,6 +94,7 @@ class App:
             "kept": self._kept,
             "fixed": self._fixed,
         }
+        self._entrances = Entrances()
 
     def __repr__(self) -> str:
         return f"App({len(self._upstreams)} providers, {len(self._router.groups)} groups)"
@@ -103,18 +103,12 @@ class App:
 
     def head(self, head: RequestHead, now: float) -> Accept | Reply:
         """Judges route, key and size, before a body is read or `100 Continue` is sent."""
-        if (head.method, head.path) in _PROBES:
-            return probe()
         try:
-            if not self.config.keys:
-                access.check_local(head)
-            key = access.key_of(head, self.config.keys)
-            if head.path == "/":
-                return self._index(head)
-            match = self._paths.match(head.method, head.path, _marks(head), head.query)
-            self._check_group(match.group, key)
-            self._check_size(head)
-            return self._operations[match.route.operation](head, match, key, now)
+            entrance = self._entrances.known(head)
+            if entrance is not None:
+                self._check_size(head)
+                return entrance.accept()
+            return self._judged(head, now)
         except Misrouted as lost:
             return error_reply(lost.protocol, _upgrade(head) or lost.error)
         except CcproxyError as error:
@@ -133,6 +127,20 @@ class App:
     def jobs(self) -> Sequence[Callable[[], Awaitable[None]]]:
         return [self._models.refresh_forever]
 
+    def _judged(self, head: RequestHead, now: float) -> Accept | Reply:
+        """Raises Misrouted and RequestError."""
+        if (head.method, head.path) in _PROBES:
+            return probe()
+        if not self.config.keys:
+            access.check_local(head)
+        key = access.key_of(head, self.config.keys)
+        if head.path == "/":
+            return self._index(head)
+        match = self._paths.match(head.method, head.path, _marks(head), head.query)
+        self._check_group(match.group, key)
+        self._check_size(head)
+        return self._operations[match.route.operation](head, match, key, now)
+
     # Operations
 
     def _index(self, head: RequestHead) -> Reply:
@@ -145,21 +153,16 @@ class App:
         operation = match.route.operation
         if operation not in match.protocol.operations:
             raise RequestError(f"{match.protocol.title} has no {operation}", status=501, code="not_implemented")
-        context = Context(
-            client=match.protocol.name,
-            upstream="",
-            id=os.urandom(12).hex(),
-            created=int(time.time()),
-        )
         hops = head.header(HOP) or ""
         if self._id in hops:
             raise RequestError(
                 "this request has been here before: a provider's base_url points at ccproxy itself", status=508, code="loop"
             )
-        route = partial(self._plan, match, key, f"{hops} {self._id}".strip())
+        lead = partial(self._lead, match, key, f"{hops} {self._id}".strip())
         memory = self._shelf(match, key) if self.config.store.max_count else None
-        exchange = Exchange(match.protocol, context, match.call, route, head.headers, match.group, operation, memory)
-        return Accept(exchange, self.config.limits.max_body)
+        entrance = Entrance(head, match, memory, self.config.limits.max_body, self._pools, lead)
+        self._entrances.keep(head, entrance)
+        return entrance.accept()
 
     def _show(self, head: RequestHead, match: Match, key: str, now: float) -> Accept:
         """One model at length; its name stands in the body, so that this is an exchange that asks nobody."""
@@ -194,16 +197,13 @@ class App:
         self._check_group(self._router.resolve(match.group, match.call.model).group, key)
         return json_reply(200, match.protocol.models.write_one(self._models.one(match.group, match.call.model)))
 
-    def _plan(self, match: Match, key: str, hops: str, model: str) -> Plan | Candidates:
+    def _lead(self, match: Match, key: str, hops: str, model: str) -> Lead:
         """Which upstreams may serve `model`. Raises NotFound and Forbidden."""
         route = self._router.resolve(match.group, model)
         self._check_group(route.group, key)
         group = self.config.groups[route.group]
         compat = {"auto": match.compat, "compat": True, "native": False}[group.compat]
-        if self._pools.is_one(route.destinations):
-            return self._plan_for(route, hops, compat, Pair(route.destinations[0], 0))
-        choice = self._pools.choice(route.destinations, group.balance)
-        return Candidates(choice, partial(self._plan_for, route, hops, compat))
+        return Lead(route.destinations, group.balance, partial(self._plan_for, route, hops, compat))
 
     def _plan_for(self, route: Route, hops: str, compat: bool, pair: Pair) -> Plan:
         provider = pair.destination.provider
@@ -219,9 +219,8 @@ class App:
             raise Forbidden(f'the proxy key "{key}" may not use the group "{group}"', code="group_forbidden")
 
     def _check_size(self, head: RequestHead) -> None:
-        length = head.header("content-length") or ""
-        most = self.config.limits.max_body
-        if length.isdigit() and int(length) > most:
+        length, most = head.framing.length, self.config.limits.max_body
+        if length > most:
             raise TooLarge(f"the request's body has {length} bytes; at most {most} are taken ([limits] max_body)")
 
 

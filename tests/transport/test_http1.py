@@ -101,6 +101,38 @@ def test_headers_by_name() -> None:
     assert response(b"HTTP/1.1 200 OK\r\nRetry-After: 3\r\n\r\n").header("retry-after") == "3"
 
 
+def test_heads_that_differ_in_their_length_are_alike() -> None:
+    first = HeadReader.server("one").feed(MESSAGES)
+    second = HeadReader.server("two").feed(MESSAGES.replace(b"h: 5", b"h: 00123"))
+    assert isinstance(first, RequestHead)
+    assert isinstance(second, RequestHead)
+    assert first.likeness is second.likeness is not None
+    assert (second.framing, second.header("content-length"), second.peer) == (Framing("length", 123), "00123", "two")
+    assert (first.framing, first.header("content-length"), first.peer) == (Framing("length", 5), "5", "one")
+    assert second.headers == [*first.headers[:-1], ("content-length", "00123")]
+    assert request(MESSAGES.replace(b"sk-1", b"sk-2")).likeness is not first.likeness
+
+
+UNLIKE = [
+    MESSAGES.replace(b"Content-Length: 5", b"Content-Length: 0"),
+    MESSAGES.replace(b"Content-Length: 5", b"Transfer-Encoding: chunked"),
+    MESSAGES.replace(b"caf", b"caf" * 1400),
+    b"GET / HTTP/1.1\r\nhost: h\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("raw", UNLIKE)
+def test_heads_that_are_not_remembered(raw: bytes) -> None:
+    assert request(raw).likeness is None
+
+
+def test_two_lengths_are_refused_however_well_known_the_rest_is() -> None:
+    for name in (b"Content-Length", b"content-length"):
+        for _ in range(2):
+            with pytest.raises(RequestError):
+                request(MESSAGES.replace(b"Empty:", name + b": 5"))
+
+
 BODIES = [
     (b"GET / HTTP/1.1\r\nhost: h\r\n\r\n", NONE),
     (b"POST / HTTP/1.1\r\nhost: h\r\n\r\n", NONE),
@@ -494,6 +526,25 @@ def test_we_never_read_a_damaged_request_otherwise_than_h11(seed: int) -> None:
         assert rest == b"hello"
 
 
+@pytest.mark.parametrize("seed", range(300))
+def test_a_head_that_is_nearly_a_known_one_is_read_as_if_nothing_was_known(seed: int) -> None:
+    chance = random.Random(seed)
+    before = b"POST /v1/a HTTP/1.1\r\nhost: h:1\r\nx-length: 7"
+    length, after = b"\r\ncontent-length: 5\r\n", b"x: y\r\n\r\n"
+    http1._known_request.cache_clear()
+    assert request(before + length + after).framing == Framing("length", 5)
+    data = before + damaged(length, chance) + after
+    known = outcome(HeadReader.server(), [data])
+    http1._known_request.cache_clear()
+    assert known == outcome(HeadReader.server(), [data])
+    if isinstance(known, tuple) and known[0] is not None:
+        connection = h11.Connection(h11.SERVER)
+        connection.receive_data(data)
+        event = connection.next_event()
+        assert isinstance(event, h11.Request)
+        assert pairs(event) == known[0].headers
+
+
 @pytest.mark.parametrize("seed", range(200))
 def test_we_never_read_a_damaged_answer_otherwise_than_h11(seed: int) -> None:
     chance = random.Random(seed)
@@ -578,6 +629,20 @@ def test_a_request_is_written(arguments: Any, options: dict[str, Any], headers: 
     event = h11_request(written)
     assert (event.method.decode(), event.target.decode(), pairs(event)) == (*arguments[:2], headers)
     assert request(written).headers == headers
+
+
+def test_a_head_that_was_written_before_is_written_again() -> None:
+    headers = [("x-key", "one"), ("Host", "other.example")]
+    for length in (5, 0, 70000):
+        once = request_bytes("POST", "/v1/x", headers, length, host="h")
+        again = [request_bytes("POST", "/v1/x", tuple(headers), length, host="h") for _ in range(2)]
+        assert [once, once] == again
+    assert request_bytes("POST", "/v1/x", (("x-key", "two"),), 0, host="h") != request_bytes(
+        "POST", "/v1/x", (), 0, host="h"
+    )
+    for _ in range(2):
+        with pytest.raises(CcproxyError):
+            request_bytes("POST", "/v1/x", (("x-key", "a\r\nb: c"),), 0, host="h")
 
 
 INJECTIONS = ["a\r\nb: c", "a\nb", "a\rb", "a\x00b", "a\x1bb", "a\x7f", "日本"]
