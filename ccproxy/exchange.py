@@ -13,6 +13,7 @@
 - Where several (target, key) pairs may serve the request, one that fails before the commit is followed by the next: the
   request is prepared anew from the client's bytes, for whatever protocol that one speaks, as if the first had never been.
   Which pair is next, and what rests, is `policy/keys.py`'s.
+- What only the answer needs is made while the request is on its way (`meanwhile`), since a model thinks for longer.
 - After the commit the runtime calls `pump` for every slice: one synchronous call, no actions, no clock. `tick` finds out
   from flags whether bytes came and went since the last one.
 - An error that the vendor table has a repair for is answered with a second dial, once, and before the commit.
@@ -89,8 +90,10 @@ class Exchange:
         self._secrets: tuple[str, ...] = ()  # of every pair that was asked
         self._prepared: conversion.Prepared | None = None
         self._pump: Pump | None = None
+        self._expected: Pump | None = None  # made ahead, for an answer of the form that was asked for
         self._repaired = False  # sent once more after an error
         self._status = 0  # of the upstream; 0 until its head has come
+        self._refused = False  # it answered, and not with success
         self._answer_headers: Headers = []  # of the upstream
         self._refusal = bytearray()  # the body of an upstream's error
         self._moved = True  # bytes came from the upstream since the last tick
@@ -121,8 +124,15 @@ class Exchange:
 
     # The upstream's side, before the commit
 
+    def meanwhile(self) -> None:
+        """The request is on its way."""
+        prepared = self._prepared
+        if self.state == "dialled" and prepared is not None:
+            self._expected = self._pump_for(relayed=prepared.relayed, streams=prepared.stream)
+
     def upstream_head(self, status: int, headers: Headers, now: float) -> list[Action]:
         self._status, self._answer_headers = status, headers
+        self._refused = not 200 <= status < 300
         self._heard = now
         if self.state == "dialled":
             self.state = "answering"
@@ -327,10 +337,15 @@ class Exchange:
         return self.pump(data)
 
     def _choose_pump(self, first: bytes) -> Pump:
-        prepared = self._prepared
+        prepared, streams = self._prepared, self._streams(first)
         # A stream as one JSON array is converted even to its own protocol: the client asked for events.
         relayed = prepared is not None and prepared.relayed and not first.lstrip().startswith(b"[")
-        streams = self._streams(first)
+        if (
+            self._expected is not None
+            and prepared is not None
+            and (relayed, streams) == (prepared.relayed, prepared.stream)
+        ):
+            return self._expected
         return self._pump_for(relayed=relayed, streams=streams)
 
     def _pump_for(self, *, relayed: bool, streams: bool) -> Pump:
@@ -438,7 +453,8 @@ class Exchange:
         self._repaired = False
 
     def _forget_answer(self) -> None:
-        self._status, self._answer_headers, self._pump = 0, [], None
+        self._status, self._answer_headers, self._refused = 0, [], False
+        self._pump = self._expected = None
         self._refusal.clear()
         self.done = False
 
@@ -506,11 +522,6 @@ class Exchange:
         if self._pump is None:
             return self._pump_for(relayed=False, streams=True).keepalive()
         return self._pump.keepalive()
-
-    @property
-    def _refused(self) -> bool:
-        """Whether the upstream answered, and not with success."""
-        return self._status != 0 and not 200 <= self._status < 300
 
     @property
     def _upstream(self) -> Protocol:

@@ -36,6 +36,9 @@ NO_TRAITS = Traits()
 class Playbook:
     """Drives an Exchange as a runtime would, and keeps what it was told."""
 
+    hurried = False
+    """Whether each answer comes before its exchange had a moment for it."""
+
     def __init__(
         self,
         client: str,
@@ -80,6 +83,8 @@ class Playbook:
                 self.sent += action.data
             if isinstance(action, Reply):
                 self.sent += action.body
+            if isinstance(action, Dial) and not self.hurried:
+                self.exchange.meanwhile()
         return [type(action).__name__ for action in actions]
 
     def body(self, document: Any = None) -> list[str]:
@@ -150,6 +155,37 @@ def test_a_stream_commits_with_its_first_event_and_ends_with_its_last(client: st
         assert play.bytes(rest) == ["Commit", "End", "Release", "Finished"] or play.eof()[-1] == "Finished"
     assert (play.record.usage.input, play.record.usage.output) == (TEXT.input, TEXT.output)
     assert play.record.status == 200
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_what_is_made_ahead_changes_nothing(client: str, upstream: str, stream: bool) -> None:
+    """Whether the answer has the form that was asked for, or the other one."""
+    bodies = ["".join(part.decode() for part in pieces(upstream)), json.dumps(ANSWERS[upstream](TEXT))]
+    for body, headers in zip(bodies, (None, JSON), strict=True):
+        sent = []
+        for hurried in (False, True):
+            play = Playbook(client, upstream, stream)
+            play.hurried = hurried
+            play.body()
+            play.head(headers=headers)
+            if "Finished" not in play.bytes(body.encode()):
+                play.eof()
+            sent.append(play.sent)
+        assert sent[0] == sent[1]
+        assert sent[0]
+
+
+def test_what_was_made_ahead_for_one_pair_is_not_used_for_the_next() -> None:
+    play = Playbook("claude", "openai", traits=Traits(again=("flaky",)))
+    play.body()
+    play.head(500, JSON)
+    play.bytes(b'{"error": {"message": "m", "code": "flaky"}}')
+    assert play.eof() == ["Abort", "Dial"]
+    first, rest = pieces("openai")
+    play.head()
+    play.bytes(first + rest)
+    assert play.sent.count(b"event: message_start") == 1
 
 
 @pytest.mark.parametrize(("client", "upstream"), PAIRS)

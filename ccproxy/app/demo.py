@@ -161,6 +161,8 @@ class Performance:
         ending: list[Action] = [] if self._steps else [End(), Finished()]
         return [Write(self._encoder.take()), *ending]
 
+    def meanwhile(self) -> None: ...
+
     def resumed(self) -> None: ...
 
     def client_gone(self, now: float) -> list[Action]:

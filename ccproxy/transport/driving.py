@@ -3,6 +3,7 @@
     client connection ── begin, body, gone, pause ──>  Driver  ── Errand ──>  upstream
                       <── Answer: reply, commit, write, end ──         <── head, data, eof, failed ──
 
+- A life may do what its answer needs `meanwhile`, when the request has left and nobody waits.
 - What a life says in one turn (one read, one tick) is gathered and flushed once: one turn, one write.
 - After the commit `data` is the path of a chunk: pump, frame, flush. No action, no clock, no await.
 - An error out of a life is a bug of ours. It ends here: logged, the upstream aborted, the client answered or cut off.
@@ -21,6 +22,10 @@ from ccproxy.transport.http1 import Headers
 from ccproxy.transport.upstream import Errand, Upstreams
 
 log = logging.getLogger("ccproxy")
+
+
+Later = Callable[[Callable[[], None]], object]
+"""Calls what it is given in a moment."""
 
 
 class Answer(Protocol):
@@ -50,13 +55,15 @@ class Answer(Protocol):
 class Driver:
     """See the module."""
 
-    __slots__ = ("_answer", "_clock", "_committed", "_errand", "_life", "_over", "_paused", "_upstreams")
+    __slots__ = ("_answer", "_clock", "_committed", "_errand", "_later", "_life", "_over", "_paused", "_upstreams")
 
-    def __init__(self, life: Life, answer: Answer, upstreams: Upstreams, clock: Callable[[], float]) -> None:
+    def __init__(self, life: Life, answer: Answer, upstreams: Upstreams, clock: Callable[[], float], later: Later) -> None:
+        """later: calls what it is given once what was written is on its way."""
         self._life = life
         self._answer = answer
         self._upstreams = upstreams
         self._clock = clock
+        self._later = later
         self._errand: Errand | None = None
         self._committed = False
         self._over = False
@@ -158,6 +165,15 @@ class Driver:
             return
         if self._paused:
             self._errand.pause()
+        self._later(self._meanwhile)
+
+    def _meanwhile(self) -> None:
+        if self._over:
+            return
+        try:
+            self._life.meanwhile()
+        except Exception:
+            self._broken()
 
     def _commit(self, action: Commit) -> None:
         self._committed = True

@@ -571,11 +571,15 @@ def response_bytes(
     fields = list(headers)
     if framing.kind == "chunked":
         framing = stream_framing(version)
+    text = "".join(
+        [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", *_lines(fields), _framing_line(framing, status)]
+    )
     options = ["close"] if not keep_alive or version == "1.0" or framing.kind == "close" else []
-    options += ["upgrade"] if any(name.lower() == "upgrade" for name, _ in fields) else []  # RFC 9110, section 7.8
-    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", *_lines(fields), _framing_line(framing, status)]
-    lines.append(f"connection: {', '.join(options)}\r\n\r\n" if options else "\r\n")
-    return "".join(lines).encode("latin-1")
+    if "upgrade:" in text.lower() and any(name.lower() == "upgrade" for name, _ in fields):
+        options.append("upgrade")  # RFC 9110, section 7.8
+    return (
+        f"{text}connection: {', '.join(options)}\r\n\r\n".encode("latin-1") if options else f"{text}\r\n".encode("latin-1")
+    )
 
 
 def _framing_line(framing: Framing, status: int) -> str:

@@ -40,7 +40,7 @@ from ccproxy.transport.body import (
     chunk,
     reader_for,
 )
-from ccproxy.transport.driving import Driver
+from ccproxy.transport.driving import Driver, Later
 from ccproxy.transport.http1 import CONTINUE, Headers, HeadReader, RequestHead, response_bytes, stream_framing
 from ccproxy.transport.seam import App, Limits, Wire
 from ccproxy.transport.upstream import Upstreams
@@ -60,11 +60,9 @@ LINGER_SECONDS = 2.0
 class House:
     """What all connections of one server share, and the one ticker's work."""
 
-    def __init__(
-        self, app: App, upstreams: Upstreams, clock: Callable[[], float], later: Callable[[Callable[[], None]], object]
-    ) -> None:
+    def __init__(self, app: App, upstreams: Upstreams, clock: Callable[[], float], later: Later) -> None:
         """later: calls what it is given once what was written is on its way."""
-        self._later = later
+        self.later = later
         self.app = app
         self.limits: Limits = app.limits
         self.upstreams = upstreams
@@ -121,7 +119,7 @@ class House:
 
     def finished(self, record: Any) -> None:
         """The log has time: a short answer is not in the socket yet when its exchange is over."""
-        self._later(partial(self._tell, record))
+        self.later(partial(self._tell, record))
 
     def _tell(self, record: Any) -> None:
         try:
@@ -337,10 +335,11 @@ class ClientConnection:
             self._accept(head, verdict)
 
     def _accept(self, head: RequestHead, accept: Accept) -> None:
+        house = self._house
         self._max_body = accept.max_body
         self._size = 0
         self._parts.clear()
-        self._driver = Driver(accept.life, self, self._house.upstreams, self._house.clock)
+        self._driver = Driver(accept.life, self, house.upstreams, house.clock, house.later)
         if self.stalled is not None:
             self._driver.pause()
         self._driver.begin()

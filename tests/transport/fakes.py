@@ -124,6 +124,9 @@ class FakeLife:
     def body_failed(self, error: Exception, now: float) -> list[Action]:
         return self._called("body_failed", error)
 
+    def meanwhile(self) -> None:
+        self._called("meanwhile")
+
     def upstream_head(self, status: int, headers: Headers, now: float) -> list[Action]:
         return self._called("upstream_head", status)
 

@@ -99,6 +99,8 @@ class ScriptedLife:
     def tick(self, now: float) -> list[Action]:
         return []
 
+    def meanwhile(self) -> None: ...
+
     def resumed(self) -> None: ...
 
     def _refuse(self, error: Exception) -> list[Action]:

@@ -9,7 +9,7 @@ import pytest
 
 from ccproxy.actions import Abort, Commit, End, Finished, Release, Reply, Write
 from ccproxy.errors import CcproxyError, Unreachable
-from ccproxy.transport.driving import Driver
+from ccproxy.transport.driving import Driver, Later
 from tests.transport.fakes import FakeLife, World, dial
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -48,9 +48,9 @@ class Heard:
         return [turn for turn in self.turns if turn]
 
 
-def driven(world: World, **actions: Any) -> tuple[Driver, FakeLife, Heard]:
+def driven(world: World, later: Later = lambda call: call(), **actions: Any) -> tuple[Driver, FakeLife, Heard]:
     life, heard = FakeLife(**actions), Heard()
-    return Driver(life, heard, world.upstreams, lambda: world.now), life, heard
+    return Driver(life, heard, world.upstreams, lambda: world.now, later), life, heard
 
 
 def streaming(world: World, **actions: Any) -> tuple[Driver, FakeLife, Heard, Any, Any]:
@@ -71,9 +71,36 @@ def test_a_stream_from_end_to_end() -> None:
     peer.received(b"1\r\nb\r\n1\r\nc\r\n")
     peer.received(b"6\r\n[DONE]\r\n0\r\n\r\n")
     names = [call[0] for call in life.calls]
-    assert names == ["begin", "body", "upstream_head", "upstream_bytes", "pump", "pump", "ended"]
+    assert names == ["begin", "body", "meanwhile", "upstream_head", "upstream_bytes", "pump", "pump", "ended"]
     assert heard.said == [[b"first"], [b"bc"], [b"[DONE]", b"last", "end", ("finished", "record")]]
     assert world.upstreams.idle == 1
+
+
+def test_a_life_has_a_moment_behind_each_dial() -> None:
+    world, moments = World(), []
+    driver, life, _ = driven(world, later=moments.append, body=[dial()], upstream_failed=[dial()])
+    driver.body(b"{}")
+    assert [call[0] for call in life.calls] == ["body"]
+    moments.pop()()
+    world.attempts[0].failed(Unreachable("no"))
+    moments.pop()()
+    assert [call[0] for call in life.calls] == ["body", "meanwhile", "upstream_failed", "meanwhile"]
+
+
+def test_a_life_that_is_over_has_none() -> None:
+    world, moments = World(), []
+    driver, life, _ = driven(world, later=moments.append, body=[dial()])
+    driver.body(b"{}")
+    driver.client_gone()
+    moments.pop()()
+    assert life.calls[-1][0] == "client_gone"
+
+
+def test_a_bug_in_that_moment_ends_the_request() -> None:
+    world = World()
+    driver, _, heard = driven(world, body=[dial()], meanwhile=RuntimeError("bug"))
+    driver.body(b"{}")
+    assert heard.said == [["broken"]]
 
 
 def test_a_life_that_is_done_with_its_commit_is_ended() -> None:
