@@ -50,7 +50,7 @@ LONGEST_ERROR = 1024 * 1024
 
 _ANY = ("utf-8", "surrogatepass")
 
-PASSED_DOWN = ("x-request-id", "request-id", "retry-after")
+PASSED_DOWN = frozenset({"x-request-id", "request-id", "retry-after"})
 PASSED_DOWN_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 """Upstream headers that every client is shown: what to quote to a provider's support, and how fast to go on."""
 
@@ -515,8 +515,10 @@ class Exchange:
         return self._without_secrets(text.encode(*_ANY)).decode(*_ANY)
 
     def _headers_for_client(self, headers: Headers) -> Headers:
-        same = self._protocol.pass_answer_headers if self._upstream.name == self._protocol.name else frozenset()
-        return [(n, v) for n, v in headers if n in PASSED_DOWN or n.startswith(PASSED_DOWN_PREFIXES) or n in same]
+        passing = PASSED_DOWN
+        if self._upstream.name == self._protocol.name:
+            passing = passing | self._protocol.pass_answer_headers
+        return [field for field in headers if (name := field[0]) in passing or name.startswith(PASSED_DOWN_PREFIXES)]
 
     def _keepalive(self) -> bytes:
         if self._pump is None:

@@ -25,6 +25,7 @@ _BLANK_LINES = re.compile(rb"(?>\r\n|\n|\r){2,}+")
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
+_BOM_OR_NOTHING = (_BOM[:1], b"")
 
 
 class SSEReader:
@@ -48,6 +49,8 @@ class SSEReader:
         return f"<SSEReader pending={self.pending}>"
 
     def feed(self, data: bytes) -> list[bytes]:
+        if self._fresh and not self._buffer and data[:1] not in _BOM_OR_NOTHING:
+            self._fresh = False
         plain = not self._buffer and not self._fresh and not self._skip_lf
         if plain and data.endswith(b"\n\n") and b"\r" not in data:
             return _payloads(data.split(b"\n\n"))

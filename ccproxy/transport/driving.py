@@ -146,7 +146,8 @@ class Driver:
         if self._over:
             return
         try:
-            self._carry_out(method(*arguments, self._clock()))
+            if actions := method(*arguments, self._clock()):
+                self._carry_out(actions)
             if self._committed and not self._over and self._life.done:
                 self._carry_out(self._life.ended(self._clock()))
         except Exception:

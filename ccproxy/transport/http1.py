@@ -8,7 +8,7 @@ A proxy must never understand a message otherwise than its neighbours do (reques
 or repaired; refused are:
 
     bare CR or LF, control characters, folded lines,
-    white space before a colon, anything that is no field       _FIELD
+    white space before a colon, anything that is no field       _read_fields
     versions but 1.1 and 1.0                                    _REQUEST_LINE, _STATUS_LINE
     more than one content-length or transfer-encoding           _by_name
     a content-length beside transfer-encoding,
@@ -17,11 +17,10 @@ or repaired; refused are:
     no or two host headers, more than a host and a port         _check_host
 
 Fast for a reason: two heads are read for each request, between the client and its first token. h11 executed a third of all
-instructions of a streamed request for them (callgrind); an expression for the first line and one for a field take a
-fifth of its time, and a field that was judged before costs a look into a table. An agent's requests repeat their whole
-head but for the content-length's digits, so that a head which was read in full before, with any other digits in their
-place, is only looked up (`_known_request`). h11 is the reference in the tests instead: whatever is let in here, h11 lets in
-and understands in the same way.
+instructions of a streamed request for them (callgrind). Here the bytes of all fields are judged in one go, and their names
+looked up once they were seen. An agent's requests repeat their whole head but for the content-length's digits, so that a
+head which was read in full before, with any other digits in their place, is only looked up (`_known_request`). h11 is the
+reference in the tests instead: whatever is let in here, h11 lets in and understands in the same way.
 
 Outcomes: a head, None for need more, RequestError (server role, with the status to answer) or Malformed (client role).
 """
@@ -29,10 +28,11 @@ Outcomes: a head, None for need more, RequestError (server role, with the status
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, KeysView
-from functools import lru_cache
+from collections.abc import Callable, Iterable, KeysView
+from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import Literal
+from operator import methodcaller
+from typing import Generic, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from attrs import define, field
@@ -134,33 +134,34 @@ _END = b"\r\n\r\n"
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
-class HeadReader:
-    """Reads one head: of a request in the role `server`, of the answer to a `method` in the role `client`, where interim
-    answers (100, 103) are skipped. `pending` tells how many bytes of an unfinished head it holds."""
+HeadT = TypeVar("HeadT", bound=Head)
 
-    __slots__ = ("_held", "_limit", "_method", "_peer", "_role", "_scanned", "_skip_line", "rest")
 
-    def __init__(
-        self, role: Literal["server", "client"] = "server", limit: int = LIMIT, *, method: str = "GET", peer: str = ""
-    ) -> None:
+class HeadReader(Generic[HeadT]):
+    """Reads one head: `server` makes one for a request, `client` one for an answer, where interim answers (100, 103) are
+    skipped. `pending` tells how many bytes of an unfinished head it holds."""
+
+    __slots__ = ("_held", "_limit", "_read", "_role", "_scanned", "_skip_line", "rest")
+
+    def __init__(self, role: Literal["server", "client"], limit: int, read: Callable[[bytes], HeadT | None]) -> None:
+        """read: makes a head of its raw bytes; nothing of those of an interim answer."""
         self._role = role
         self._limit = limit
-        self._method = method
-        self._peer = peer
+        self._read = read
         self._held: bytes | bytearray = b""  # of a head that is not complete; nearly every head comes in one read
         self._scanned = 0  # bytes of it that were searched for its end
         self._skip_line = role == "server"  # RFC 9112, section 2.2: some clients send a line end after a body
         self.rest = b""
 
     @classmethod
-    def server(cls, peer: str = "", limit: int = LIMIT) -> HeadReader:
+    def server(cls, peer: str = "", limit: int = LIMIT) -> HeadReader[RequestHead]:
         """For the next request of a client at the address `peer`."""
-        return cls("server", limit, peer=peer)
+        return HeadReader("server", limit, partial(_read_request, peer=peer))
 
     @classmethod
-    def client(cls, method: str, limit: int = LIMIT) -> HeadReader:
+    def client(cls, method: str, limit: int = LIMIT) -> HeadReader[ResponseHead]:
         """For the answer to a request of this method."""
-        return cls("client", limit, method=method)
+        return HeadReader("client", limit, partial(_read_response, method=method))
 
     @property
     def pending(self) -> int:
@@ -169,16 +170,24 @@ class HeadReader:
     def __repr__(self) -> str:
         return f"<HeadReader {self._role} pending={self.pending}>"
 
-    def feed(self, data: bytes) -> RequestHead | ResponseHead | None:
+    def feed(self, data: bytes) -> HeadT | None:
         """The head once it is complete, None before. After a head or an error the reader is spent."""
-        if self._held:
-            self._held += data
-        else:
-            self._held = data
         try:
+            if not self._held and not data.startswith(_LINE_END):
+                end = data.find(_END) + 4
+                if 4 <= end <= self._limit + 4:  # the usual: the whole head in one read
+                    head = self._read(data[:end])
+                    data = data[end:]
+                    if head is not None:
+                        self.rest = data
+                        return head
+            if self._held:
+                self._held += data
+            else:
+                self._held = data
             while raw := self._whole_head():
                 head = self._read(raw)
-                if head:
+                if head is not None:
                     self.rest = bytes(self._held)
                     self._held = b""
                     return head
@@ -195,11 +204,6 @@ class HeadReader:
             raise Broken("the upstream closed the connection before it answered")
         if self._held:
             raise RequestError("the connection closed in the midst of a request's head")
-
-    def _read(self, raw: bytes) -> RequestHead | ResponseHead | None:
-        if self._role == "server":
-            return _recognised(raw, self._peer) or _read_request(raw, self._peer)
-        return _read_response(raw, self._method)
 
     def _error(self, refused: _Refused) -> CcproxyError:
         if self._role == "server":
@@ -245,11 +249,37 @@ _NAME = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"  # RFC 9110, section 5.6.2: token
 _TEXT = r"[\t\x20-\x7e\x80-\xff]*"  # section 5.5, with white space at its ends
 _REQUEST_LINE = re.compile(rf"({_NAME}) ([\x21-\x7e]+) HTTP/(1\.[01])\r\n")
 _STATUS_LINE = re.compile(rf"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: {_TEXT})?\r\n")
-_FIELD = re.compile(rf"({_NAME}):({_TEXT})")
+_TOKEN = re.compile(_NAME)
 _LENGTH_DIGITS = 18  # below 2**63
 _LENGTH = re.compile(rf"[0-9]{{1,{_LENGTH_DIGITS}}}")
 _HOST = re.compile(r"[-A-Za-z0-9._~!$&'()*+;=%:\[\]]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PLAIN = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
+"""What may stand in a line: without it, nothing but the line ends is left of a head."""
+_LINE_END = b"\r\n"
+
+
+_NAMES, _LONG_NAME = 1024, 64
+"""How many names are remembered, and the characters of the longest."""
+
+KnownT = TypeVar("KnownT")
+
+
+class _Known(dict[str, KnownT]):
+    """What `judge` says of a header's name, looked up once it was asked; `judge` raises for what is no name. All messages
+    together have a few dozen names."""
+
+    def __init__(self, judge: Callable[[str], KnownT]) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def __missing__(self, name: str) -> KnownT:
+        judged = self._judge(name)
+        if len(name) <= _LONG_NAME:
+            if len(self) >= _NAMES:
+                self.clear()
+            self[name] = judged
+        return judged
 
 
 class _Refused(Exception):
@@ -261,6 +291,10 @@ class _Refused(Exception):
 
 
 def _read_request(raw: bytes, peer: str) -> RequestHead:
+    return _recognised(raw, peer) or _judged(raw, peer)
+
+
+def _judged(raw: bytes, peer: str) -> RequestHead:
     text = raw.decode("latin-1")
     line = _REQUEST_LINE.match(text)
     if line is None:
@@ -338,7 +372,7 @@ def _known_request(start: bytes, end: bytes) -> tuple[RequestHead, int]:
     """The head with a content-length of 1 between what is before it and what is behind, and where that stands among its
     headers. Raises _Refused, which is not remembered. A look at it tells nobody how far another client's secret agrees with
     its own: heads are found by a keyed hash of all their bytes."""
-    head = _read_request(start + b"1" + end, "")
+    head = _judged(start + b"1" + end, "")
     head.likeness = object()
     return head, head.headers.index(("content-length", "1"))
 
@@ -374,24 +408,24 @@ def _read_fields(raw: bytes, text: str, start: int) -> Headers:
     lines.pop()  # behind the last line end
     if len(lines) > FIELDS_LIMIT:
         raise _too_many()
+    if raw.translate(None, _PLAIN) != _LINE_END * (len(lines) + 2):
+        raise _why_not(raw, None, "illegal header line")
     try:
-        return [_known_field(line) if len(line) <= _SHORT else _field(line) for line in lines]
-    except ValueError:
+        return [(_READ_NAMES[name], value.strip(" \t")) for name, value in map(_cut, lines)]
+    except ValueError:  # a line without a colon, or with something else than a name before it
         raise _why_not(raw, None, "illegal header line") from None
 
 
-def _field(line: str) -> tuple[str, str]:
-    """Raises ValueError."""
-    match = _FIELD.fullmatch(line)
-    if match is None:
-        raise ValueError(line)
-    return match[1].lower(), match[2].strip(" \t")
+_cut = methodcaller("split", ":", 1)
 
 
-_SHORT = 256
-"""Characters of a header that may be remembered."""
+def _lower_name(name: str) -> str:
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError(name)
+    return name.lower()
 
-_known_field = lru_cache(1024)(_field)
+
+_READ_NAMES = _Known(_lower_name)
 
 
 def _by_name(headers: Headers) -> dict[str, str]:
@@ -471,7 +505,6 @@ def _expects_continue(fields: dict[str, str], version: str, framing: Framing) ->
 
 _VERSIONS = (b"HTTP/1.1", b"HTTP/1.0")
 _VERSION = re.compile(rb"HTTP/[0-9]+(\.[0-9]+)?")
-_PLAIN = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 _ODD_BYTES = "it holds a bare CR or LF, or another control character"
 
 
@@ -496,9 +529,7 @@ def _too_many() -> _Refused:
 # ---------------------------------------------------------------------------------------------------------------------
 # Writing. By hand, as it is only lines in a row; the tests let h11 read every head that is written here.
 
-_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"[\x21-\x7e]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OURS = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 _WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -551,7 +582,7 @@ def _start(method: str, target: str, headers: Iterable[tuple[str, str]], host: s
     if hosts:
         host = hosts[0][1]
         fields = [field for field in fields if field not in hosts]
-    return "".join([f"{method} {target} HTTP/1.1\r\n", *_lines([("host", host), *fields])]).encode("latin-1")
+    return f"{method} {target} HTTP/1.1\r\n{_lines([('host', host), *fields])}".encode("latin-1")
 
 
 def response_bytes(
@@ -571,15 +602,12 @@ def response_bytes(
     fields = list(headers)
     if framing.kind == "chunked":
         framing = stream_framing(version)
-    text = "".join(
-        [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", *_lines(fields), _framing_line(framing, status)]
-    )
+    text = (_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n") + _lines(fields) + _framing_line(framing, status)
     options = ["close"] if not keep_alive or version == "1.0" or framing.kind == "close" else []
     if "upgrade:" in text.lower() and any(name.lower() == "upgrade" for name, _ in fields):
         options.append("upgrade")  # RFC 9110, section 7.8
-    return (
-        f"{text}connection: {', '.join(options)}\r\n\r\n".encode("latin-1") if options else f"{text}\r\n".encode("latin-1")
-    )
+    end = f"connection: {', '.join(options)}\r\n\r\n" if options else "\r\n"
+    return (text + end).encode("latin-1")
 
 
 def _framing_line(framing: Framing, status: int) -> str:
@@ -603,15 +631,31 @@ def authority(host: str, port: int, scheme: str = "") -> str:
     return name if port == {"http": 80, "https": 443}.get(scheme) else f"{name}:{port}"
 
 
-def _lines(fields: Iterable[tuple[str, str]]) -> list[str]:
-    return [_known_line(name, value) if len(name) + len(value) <= _SHORT else _line(name, value) for name, value in fields]
+def _lines(fields: Iterable[tuple[str, str]]) -> str:
+    """The headers' lines, without what is decided here."""
+    lines = [f"{name}: {value}\r\n" for name, value in fields if _SENT_NAMES[name]]
+    text = "".join(lines)
+    try:
+        ends = text.encode("latin-1").translate(None, _PLAIN)
+    except UnicodeEncodeError:
+        ends = b""
+    if ends != _LINE_END * len(lines):
+        bad = next(line for line in lines if line.translate(_PLAIN_TEXT) != "\r\n")
+        raise _unsendable(bad.partition(":")[0])
+    return text
 
 
-def _line(name: str, value: str) -> str:
-    """The header's line; nothing for what is decided here."""
-    if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-        raise CcproxyError(f"the header {name[:40]!r} holds a character that no header may hold")
-    return "" if name.lower() in _OURS else f"{name}: {value}\r\n"
+_PLAIN_TEXT = dict.fromkeys(_PLAIN)
 
 
-_known_line = lru_cache(512)(_line)  # most lines of a head are those of the last one
+def _is_sent(name: str) -> bool:
+    if not _TOKEN.fullmatch(name):
+        raise _unsendable(name)
+    return name.lower() not in _OURS
+
+
+_SENT_NAMES = _Known(_is_sent)
+
+
+def _unsendable(name: str) -> CcproxyError:
+    return CcproxyError(f"the header {name[:40]!r} holds a character that no header may hold")

@@ -25,7 +25,7 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from ccproxy.actions import Accept, Commit, Reply
 from ccproxy.errors import CcproxyError, Malformed, RequestError, TooLarge
@@ -311,7 +311,7 @@ class ClientConnection:
     def _read_head(self, data: bytes) -> None:
         begun = self._reader.pending > 0
         try:
-            head = cast("RequestHead | None", self._reader.feed(data))
+            head = self._reader.feed(data)
         except CcproxyError as error:
             self._refuse(error)
             return
@@ -354,7 +354,6 @@ class ClientConnection:
             self._awaits_continue = False
             self._out.append(CONTINUE)
             self.flush()
-        self._enter(self._read_body, self._limits.body_seconds, self._body_late)
         data = b""
         if self.stalled is None:
             data, self._held = self._held, b""
@@ -374,7 +373,7 @@ class ClientConnection:
         try:
             self._collect(body.feed(data))
             if not body.done:
-                self._deadline = self._house.clock() + self._limits.body_seconds
+                self._enter(self._read_body, self._limits.body_seconds, self._body_late)
                 return
             if self._decoder is not None:
                 self._decoder.finish()

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, cast
+from typing import Protocol
 
 from ccproxy.actions import Dial, Endpoint
 from ccproxy.errors import Broken, CcproxyError, UpstreamError
@@ -353,7 +353,7 @@ class Errand:
             wire.write(body)
 
     def _read_head(self, data: bytes) -> tuple[BodyReader | None, bytes]:
-        head = cast("ResponseHead | None", self._reader.feed(data))
+        head = self._reader.feed(data)
         if head is None:
             return None, b""
         self._request = (b"", b"")
