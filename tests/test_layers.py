@@ -49,6 +49,8 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.convert", 7, {"attrs"}),
     ("ccproxy", 8, set()),
     ("ccproxy.transport.seam", 8, {"attrs"}),
+    ("ccproxy.mcp", 9, set()),
+    ("ccproxy.mcp.builtin", 9, {"attrs", "httpx", "anyio", "mcp_types", "orjson", "trafilatura"}),
     ("ccproxy.app", 9, {"attrs", "httpx", "anyio"}),
     ("ccproxy.transport", 9, {"attrs"}),
     ("ccproxy.transport.on_asyncio", 10, {"uvloop", "attrs"}),
