@@ -1,12 +1,13 @@
 """Between an exchange and a runtime: what a runtime is told to do, and the calls by which it tells what happened.
 
-Nothing here does anything; `exchange.py` makes actions, `transport/driving.py` carries them out. Those that every request
+Nothing here does anything; `exchange.py` makes actions, `transport/driving.py` carries them out. A Handoff is the other way
+of serving a request: an async handler has it whole (`transport/handing.py`). Those that every request
 has are not frozen, though nobody changes them: they would take three times as long to make.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 from typing import Protocol as Shape
 
@@ -127,3 +128,18 @@ class Accept:
 
     life: Life
     max_body: int
+
+
+Message = MutableMapping[str, Any]
+Handler = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+"""An ASGI application (version 3.0): `await handler(scope, receive, send)`."""
+
+
+@define
+class Handoff:
+    """The app hands the request to an async handler, which the runtime spawns once the body is read. standing: its
+    answer is a stream without an end of its own, so that a server that stops does not wait for it."""
+
+    handler: Handler
+    max_body: int
+    standing: bool = False

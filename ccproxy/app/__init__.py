@@ -1,7 +1,8 @@
 """The App: a configuration turned into what a runtime serves.
 
     head ──> probes and index | path table ──> key ──> size ──> lists and what never changes (a Reply)
-                                                            └──> chat, embeddings, counts, show (an Exchange)
+                                                            ├──> chat, embeddings, counts, show (an Exchange)
+                                                            └──> MCP (a Handoff: the endpoint of `ccproxy.mcp` has it)
 
 Everything here is decided on the request's head, and for heads that are alike once (`entrance`); an Exchange gets the body.
 Nothing waits: what has to be asked for (the providers' model lists) is asked by `jobs` in the background.
@@ -13,14 +14,15 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ccproxy.actions import Accept, Endpoint, Reply
+from ccproxy.actions import Accept, Endpoint, Handoff, Reply
 from ccproxy.app import access
 from ccproxy.app.entrance import Entrance, Entrances, Lead
-from ccproxy.app.index import index, json_reply, probe
+from ccproxy.app.index import ccproxy_version, index, json_reply, probe
 from ccproxy.app.models import ModelLists, base_of
-from ccproxy.app.router import Match, Misrouted, PathTable
+from ccproxy.app.router import MCP_PATH, Match, Misrouted, PathTable
 from ccproxy.app.store import Owner, Shelf, Store, opened, view
 from ccproxy.codec import jsontext
 from ccproxy.config import Config, Provider
@@ -36,6 +38,9 @@ from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Protocol
 from ccproxy.transport.http1 import RequestHead
 from ccproxy.transport.seam import Limits
+
+if TYPE_CHECKING:
+    from ccproxy.mcp import Endpoint as McpEndpoint
 
 log = logging.getLogger("ccproxy")
 
@@ -67,8 +72,12 @@ class App:
         self._router = config.router()
         self._paths = PathTable(PROTOCOLS.values(), self._router.groups, config.server.active_group)
         unchanged = before is not None and _offers(before.config) == _offers(config)
-        self._models: ModelLists = before._models if before and unchanged else ModelLists(self._router, config.providers)
-        self.has_new_lists = before is not None and not unchanged
+        self._jobs: list[Callable[[], Awaitable[None]]] = []
+        if before is not None and unchanged:
+            self._models: ModelLists = before._models
+        else:
+            self._models = ModelLists(self._router, config.providers)
+            self._jobs.append(self._models.refresh_forever)
         if before is not None and not unchanged:
             before._models.retire()
         self._upstreams = {name: _Upstream(name, provider, config) for name, provider in config.providers.items()}
@@ -95,13 +104,14 @@ class App:
             "fixed": self._fixed,
         }
         self._entrances = Entrances()
+        self._mcp = self._mcp_endpoint(before)
 
     def __repr__(self) -> str:
         return f"App({len(self._upstreams)} providers, {len(self._router.groups)} groups)"
 
     # What a runtime calls
 
-    def head(self, head: RequestHead, now: float) -> Accept | Reply:
+    def head(self, head: RequestHead, now: float) -> Accept | Handoff | Reply:
         """Judges route, key and size, before a body is read or `100 Continue` is sent."""
         try:
             entrance = self._entrances.known(head)
@@ -116,6 +126,8 @@ class App:
 
     def refuse(self, error: CcproxyError, head: RequestHead | None) -> Reply:
         """The error in the shape of the route's protocol."""
+        if head is not None and head.path.endswith(MCP_PATH):
+            return _json_rpc(error)
         path, marks = (head.path, _marks(head)) if head else ("/", _NO_MARKS)
         return error_reply(self._paths.nearest(path, marks), error)
 
@@ -125,9 +137,10 @@ class App:
             log_record(record)
 
     def jobs(self) -> Sequence[Callable[[], Awaitable[None]]]:
-        return [self._models.refresh_forever]
+        jobs, self._jobs = self._jobs, []
+        return jobs
 
-    def _judged(self, head: RequestHead, now: float) -> Accept | Reply:
+    def _judged(self, head: RequestHead, now: float) -> Accept | Handoff | Reply:
         """Raises Misrouted and RequestError."""
         if (head.method, head.path) in _PROBES:
             return probe()
@@ -136,6 +149,9 @@ class App:
         key = access.key_of(head, self.config.keys)
         if head.path == "/":
             return self._index(head)
+        group = self._paths.mcp_group(head.path) if self.config.mcp is not None else None
+        if group is not None:
+            return self._handed_to_mcp(head, group, key)
         match = self._paths.match(head.method, head.path, _marks(head), head.query)
         self._check_group(match.group, key)
         self._check_size(head)
@@ -210,6 +226,30 @@ class App:
         rules = self._rules[route.group, provider].for_model(route.name)
         return self._upstreams[provider].plan(pair.destination.model, pair.key, hops, compat, rules)
 
+    def _handed_to_mcp(self, head: RequestHead, group: str, key: str) -> Handoff:
+        """Raises Forbidden and TooLarge."""
+        assert self._mcp is not None
+        assert self.config.mcp is not None
+        if group:
+            self._check_group(group, key)
+        elif self.config.mcp.keys is not None and key not in self.config.mcp.keys:
+            raise Forbidden(f'the proxy key "{key}" may not use {MCP_PATH}', code="mcp_forbidden")
+        self._check_size(head)
+        return Handoff(self._mcp.handler(group, key), self.config.limits.max_body, standing=head.method == "GET")
+
+    def _mcp_endpoint(self, before: App | None) -> McpEndpoint | None:
+        """The endpoint goes on as long as the process, whatever becomes of its configuration. The SDK behind it is imported
+        for the first one."""
+        endpoint = before._mcp if before is not None else None
+        if endpoint is not None:
+            endpoint.apply(self.config)
+        elif self.config.mcp is not None:
+            from ccproxy.mcp import endpoint_for
+
+            endpoint = endpoint_for(self.config, ccproxy_version())
+            self._jobs.append(endpoint.run)
+        return endpoint
+
     # Judgements
 
     def _check_group(self, group: str, key: str) -> None:
@@ -222,6 +262,14 @@ class App:
         length, most = head.framing.length, self.config.limits.max_body
         if length > most:
             raise TooLarge(f"the request's body has {length} bytes; at most {most} are taken ([limits] max_body)")
+
+
+def _json_rpc(error: CcproxyError) -> Reply:
+    """An error before a message was read."""
+    said = {"code": -32600 if error.status < 500 else -32603, "message": error.message}
+    reply = json_reply(error.status, {"jsonrpc": "2.0", "id": None, "error": said})
+    reply.headers.extend(error.headers)
+    return reply
 
 
 def _offers(config: Config) -> object:

@@ -21,7 +21,7 @@ from operator import methodcaller
 
 from attrs import evolve
 
-from ccproxy.actions import Accept, Action, Commit, End, Finished, Reply, Write
+from ccproxy.actions import Accept, Action, Commit, End, Finished, Handoff, Reply, Write
 from ccproxy.app import App
 from ccproxy.codec import jsontext
 from ccproxy.config import Config, Group, Provider
@@ -82,7 +82,7 @@ class DemoApp:
         self.limits = evolve(self._ccproxy.limits, tick_seconds=pace)
         self.warm = self._ccproxy.warm
 
-    def head(self, head: RequestHead, now: float) -> Accept | Reply:
+    def head(self, head: RequestHead, now: float) -> Accept | Handoff | Reply:
         if head.path.startswith(SCRIPTED):
             return self._scripted.head(head)
         return self._ccproxy.head(head, now)

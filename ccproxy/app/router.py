@@ -74,6 +74,9 @@ MODES = frozenset({"compat", "compat_mode"})
 SWITCH = "switch"
 """The segment that stands for the active group, whichever that is at the time of the request."""
 
+MCP_PATH = "/mcp/http"
+"""The endpoint of all MCP servers, which is no protocol's route."""
+
 _KNOWN = 64
 """Paths that are remembered with where they lead. A person has a few groups; a path may have 64 KiB of slashes."""
 
@@ -128,6 +131,18 @@ class PathTable:
         if not query and not named and len(self._known) < _KNOWN:
             self._known[asked] = match
         return match
+
+    def mcp_group(self, path: str) -> str | None:
+        """The group of an MCP path (`/mcp/http`, alone or behind a group); None for any other path. Raises NotFound where
+        it stands behind `/switch` and no group is active."""
+        if not path.endswith(MCP_PATH):
+            return None
+        group, inner = _taken(path, self._first)
+        if inner != MCP_PATH:
+            return None
+        if group == SWITCH and not self._active:
+            raise self._inactive()
+        return self._active if group == SWITCH else group
 
     def nearest(self, path: str, marks: Set[str]) -> Protocol:
         """The protocol whose routes share the most segments with the path, wherever in it they begin (behind a group, say);

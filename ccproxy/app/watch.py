@@ -18,7 +18,7 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from ccproxy.actions import Accept, Endpoint, Reply
+from ccproxy.actions import Accept, Endpoint, Handoff, Reply
 from ccproxy.app import App
 from ccproxy.config import Config, load
 from ccproxy.errors import CcproxyError, ConfigError
@@ -71,7 +71,7 @@ class Watched:
     def warm(self) -> Sequence[tuple[Endpoint, int]]:
         return self._app.warm
 
-    def head(self, head: RequestHead, now: float) -> Accept | Reply:
+    def head(self, head: RequestHead, now: float) -> Accept | Handoff | Reply:
         return self._app.head(head, now)
 
     def refuse(self, error: CcproxyError, head: RequestHead | None) -> Reply:
@@ -123,8 +123,6 @@ class Watched:
         self._applied(config)
         active = config.server.active_group
         log.info("%s: read again, %d groups%s", self._path, len(config.groups), f", {active} is active" if active else "")
-        if app.has_new_lists:
-            threading.Thread(target=_ask, args=(app,), name="ccproxy-lists", daemon=True).start()
 
     def _watch(self) -> None:
         while not self._over:
@@ -161,11 +159,3 @@ def _stamp_of(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _ask(app: App) -> None:
-    """Asks for model lists as the runtime's jobs do for the first App's."""
-    import anyio
-
-    for job in app.jobs():
-        anyio.run(job)

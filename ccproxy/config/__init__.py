@@ -4,6 +4,7 @@
            ── keys       proxy keys: name -> token
            ── providers  name -> Provider ── models: name -> Model
            ── groups     name -> Group ── models: alias -> destinations
+           ── mcp        the MCP servers behind it and the endpoint in front of them (mcp.py)
            ── limits, timeouts, store, log
 
 `load` and `loads` raise ConfigError with one line for each problem: the key path, what is wrong, what is allowed. The
@@ -27,6 +28,7 @@ from attrs import evolve
 
 from ccproxy import prompts
 from ccproxy.config.checks import CHECKS
+from ccproxy.config.mcp import Mcp, McpServer
 from ccproxy.config.settings import (
     RESERVED,
     Config,
@@ -52,6 +54,8 @@ __all__ = [
     "Group",
     "Limits",
     "Log",
+    "Mcp",
+    "McpServer",
     "Model",
     "Provider",
     "Server",
@@ -130,11 +134,12 @@ def checked(document: dict[str, Any], env: Mapping[str, str], folder: Path | Non
     """The configuration in a document that is parsed already. Raises ConfigError with every problem."""
     spot = Spot("", [], env)
     config = record(Config, document, spot)
-    place = spot.at("groups")
+    place, folder = spot.at("groups"), folder or Path.cwd()
     config = evolve(
         config,
+        mcp=config.mcp and _placed(config.mcp, folder),
         providers={name: _addressed(p) for name, p in config.providers.items()},
-        groups={name: _prompted(group, folder or Path.cwd(), place.at(name)) for name, group in config.groups.items()},
+        groups={name: _prompted(group, folder, place.at(name)) for name, group in config.groups.items()},
     )
     for check in CHECKS:
         check(config, document, spot)
@@ -166,6 +171,15 @@ def _addressed(provider: Provider) -> Provider:
     address = (provider.base_url or protocol.base_url).rstrip("/")
     suffix = next((suffix for suffix in protocol.sdk_suffix if address.endswith(suffix)), "")
     return evolve(provider, base_url=address.removesuffix(suffix))
+
+
+def _placed(mcp: Mcp, folder: Path) -> Mcp:
+    """With every server's folder absolute. Whether it is there is the server's affair, when it is started."""
+    servers = {
+        name: evolve(server, cwd=str(folder / Path(server.cwd).expanduser())) if server.cwd else server
+        for name, server in mcp.servers.items()
+    }
+    return evolve(mcp, servers=servers)
 
 
 LONGEST_PROMPT = 1024 * 1024

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from ccproxy.config.mcp import check_servers
 from ccproxy.config.settings import Config, Server, is_loopback
 from ccproxy.policy.routing import DEFAULT, Destination
 from ccproxy.tables import Spot, hint
@@ -39,7 +41,7 @@ def _secrets(config: Config, spot: Spot) -> Iterator[tuple[str, Mapping[str, str
 
 def _check_providers(config: Config, document: Mapping[str, Any], spot: Spot) -> None:
     place = spot.at("providers")
-    if not document.get("providers"):
+    if not document.get("providers") and config.mcp is None:
         place.complain("there is none; add [providers.NAME] with its protocol, base_url and api_keys")
     if sum(provider.warm for provider in config.providers.values()) > MOST_WARM:
         place.complain(f"warm must be {MOST_WARM} at most for all providers together: each is an open socket")
@@ -108,6 +110,35 @@ def _check_destination(alias: str, destination: Destination, providers: list[str
         place.complain(f'"{destination}" has {right} * and the alias {left}; write as many on the right, or none')
 
 
+def _check_mcp(config: Config, document: Mapping[str, Any], spot: Spot) -> None:
+    mcp, place = config.mcp, spot.at("mcp")
+    if mcp is None:
+        _check_tool_sets(config, [], spot)
+        return
+    if importlib.util.find_spec("mcp_types") is None:  # which the SDK has from its version 2 on
+        place.complain("needs the MCP SDK: pip install 'ccproxy-llm[mcp]'")
+    servers = document["mcp"].get("servers")
+    check_servers(mcp, servers if isinstance(servers, dict) else {}, place.at("servers"))
+    _check_tool_sets(config, [*mcp.servers], spot)
+    known = list(document["keys"]) if isinstance(document.get("keys"), dict) else []
+    for i, name in enumerate(mcp.keys or ()):
+        if name not in known:
+            place.at("keys").item(i).complain(f"is not the name of a key in [keys]; {hint(name, known)}")
+
+
+def _check_tool_sets(config: Config, servers: list[str], spot: Spot) -> None:
+    """A word of a group's `mcp` that is no pattern is the name of a server or of one tool of it."""
+    for name, group in config.groups.items():
+        for i, word in enumerate(group.mcp or ()):
+            server = word.partition("__")[0]
+            if not set(server) & set("*?[") and server not in (*servers, *BUILT_IN_TOOLS):
+                place = spot.at("groups").at(name).at("mcp").item(i)
+                place.complain(f'"{server}" is not the name of a server in [mcp.servers]; {hint(server, servers)}')
+
+
+BUILT_IN_TOOLS = ("web_fetch", "web_search")
+
+
 CHECKS = (
     _check_reach,
     _check_tokens,
@@ -116,4 +147,5 @@ CHECKS = (
     _check_prompts,
     _check_active,
     _check_destinations,
+    _check_mcp,
 )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from attrs import Factory, field, frozen
 
+from ccproxy.config.mcp import Mcp
 from ccproxy.config.quirks import patterns, quirk_row, some_name
 from ccproxy.policy.keys import Balance
 from ccproxy.policy.quirks import Quirk, Table
@@ -196,7 +197,7 @@ class Provider:
 @frozen(kw_only=True)
 class Group:
     """keys: names of the proxy keys that may use the group, None for every key. prompt: the file's content where there is
-    a prompt_file, which is an absolute path then."""
+    a prompt_file, which is an absolute path then. mcp: what /{group}/mcp/http offers, None for all there is."""
 
     models: dict[str, tuple[Destination, ...]] = key(
         table_of(one_or_more(_destination), some_name), why='a table of aliases, such as "*" = "PROVIDER/*"'
@@ -217,6 +218,9 @@ class Group:
     prompt_replace: tuple[tuple[str, str], ...] = key(list_of(_old_and_new), (), "texts of the system prompt stay")
     tool_filter: tuple[str, ...] = key(list_of(some_name), (), "every tool stays")
     temperature_ratio: float = key(number(0, 10), 1.0, "the temperature is the client's, and unsaid where it says none")
+    mcp: tuple[str, ...] | None = key(
+        list_of(some_name), None, "every MCP server; names of servers and patterns of tools, such as files__read_*"
+    )
 
     def rules(self, *, strip_billing_line: bool) -> Rules:
         """What is done to requests, for a provider."""
@@ -272,7 +276,7 @@ class Log:
 
 @frozen(kw_only=True)
 class Config:
-    LATER: ClassVar = ("mcp", "security")
+    LATER: ClassVar = ("security",)
 
     server: Server = key(a_record(Server), Server())
     keys: dict[str, str] = key(table_of(secret, _name), Factory(dict), "open to this machine", secret=True)
@@ -282,6 +286,7 @@ class Config:
     timeouts: Timeouts = key(a_record(Timeouts), Timeouts())
     store: Store = key(a_record(Store), Store())
     log: Log = key(a_record(Log), Log())
+    mcp: Mcp | None = key(a_record(Mcp), None, "no MCP endpoint")
     quirks: tuple[Quirk, ...] = key(list_of(quirk_row), (), "the vendor table as it comes")
     table: Table = field(init=False, eq=False, repr=False)
     """The vendor table with the file's rows at its end."""

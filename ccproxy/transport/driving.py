@@ -55,6 +55,9 @@ class Answer(Protocol):
 class Driver:
     """See the module."""
 
+    standing = False
+    """Its answer has an end."""
+
     __slots__ = ("_answer", "_clock", "_committed", "_errand", "_later", "_life", "_over", "_paused", "_upstreams")
 
     def __init__(self, life: Life, answer: Answer, upstreams: Upstreams, clock: Callable[[], float], later: Later) -> None:

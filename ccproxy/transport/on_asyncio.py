@@ -17,7 +17,7 @@ import logging
 import signal
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import Any, cast
@@ -381,10 +381,15 @@ class Server:
         self._app = app
         self._connector = Connector(upstream_ssl)
         self.house = House(
-            app, Upstreams(self._connector, self._loop.time, app.limits), self._loop.time, self._loop.call_soon
+            app,
+            Upstreams(self._connector, self._loop.time, app.limits),
+            self._loop.time,
+            self._loop.call_soon,
+            self._spawn,
         )
         self._wires = Wires()
         self._jobs: list[asyncio.Task[None]] = []
+        self._handlers: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
         self._ticker: asyncio.TimerHandle | None = None
 
@@ -399,7 +404,6 @@ class Server:
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
         self._listener = await self._loop.create_server(self._accept, host, port, ssl=context, backlog=BACKLOG)
         self.addresses = tuple(sock.getsockname()[:2] for sock in self._listener.sockets)
-        self._jobs = [self._loop.create_task(_guarded(job)) for job in self._app.jobs()]
         self._tick()
 
     async def close(self, grace_seconds: float = GRACE_SECONDS) -> None:
@@ -410,6 +414,7 @@ class Server:
         self.house.retire()
         await self._wires.emptied(grace_seconds)
         self.house.close()
+        await _cancelled(list(self._handlers))
         await _cancelled(self._jobs)
         await self._connector.close()
         await self._wires.emptied(CLOSE_SECONDS)
@@ -419,7 +424,14 @@ class Server:
     def _accept(self) -> Bridge:
         return Bridge(ClientConnection(self.house), self._wires)
 
+    def _spawn(self, handler: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(handler)
+        self._handlers.add(task)
+        task.add_done_callback(self._handlers.discard)
+
     def _tick(self) -> None:
+        for job in () if self.house.closing else self._app.jobs():
+            self._jobs.append(self._loop.create_task(_guarded(job)))
         self.house.tick()
         self._ticker = self._loop.call_later(self.house.limits.tick_seconds, self._tick)
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
-from ccproxy.actions import Accept, Endpoint, Reply
+from ccproxy.actions import Accept, Endpoint, Handoff, Reply
 from ccproxy.errors import CcproxyError, UpstreamError
 from ccproxy.transport.http1 import RequestHead
 
@@ -51,7 +51,7 @@ class Limits:
 
 
 class App(Protocol):
-    """What is served. None of its methods blocks; `jobs` gives the only async code."""
+    """What is served. None of its methods blocks; `jobs` and a Handoff give the only async code."""
 
     @property
     def limits(self) -> Limits: ...
@@ -60,7 +60,7 @@ class App(Protocol):
     def warm(self) -> Sequence[tuple[Endpoint, int]]:
         """How many connections to keep ready, and where."""
 
-    def head(self, head: RequestHead, now: float) -> Accept | Reply:
+    def head(self, head: RequestHead, now: float) -> Accept | Handoff | Reply:
         """Judges route, key and size, before a body is read or `100 Continue` is sent."""
 
     def refuse(self, error: CcproxyError, head: RequestHead | None) -> Reply:
@@ -70,7 +70,7 @@ class App(Protocol):
         """An exchange is over; `record` is what its Finished carried."""
 
     def jobs(self) -> Sequence[Callable[[], Awaitable[None]]]:
-        """What runs in the background from start to stop."""
+        """What is to run in the background from now to the stop. Asked at the start and at each tick: each is given once."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------

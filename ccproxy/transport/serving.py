@@ -3,6 +3,7 @@
                  ┌──────────────────────── keep-alive ────────────────────────┐
                  v                                                            │
     _read_head ──> app.head ── Accept ──> _read_body ──> busy (the life runs) ┤
+         │             ├────── Handoff ─ the same, with a handler for a life ─┤
          │             └────── Reply ──────────────┬──> _skip_body ───────────┤
          └── refused ──────────────────────────────┴──────────────────────────┴──> _drop (closing)
 
@@ -23,11 +24,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ccproxy.actions import Accept, Commit, Reply
+from ccproxy.actions import Accept, Commit, Handoff, Reply
 from ccproxy.errors import CcproxyError, Malformed, RequestError, TooLarge
 from ccproxy.transport.body import (
     CHUNKED,
@@ -45,6 +46,9 @@ from ccproxy.transport.http1 import CONTINUE, Headers, HeadReader, RequestHead, 
 from ccproxy.transport.seam import App, Limits, Wire
 from ccproxy.transport.upstream import Upstreams
 
+if TYPE_CHECKING:
+    from ccproxy.transport.handing import Handed
+
 log = logging.getLogger("ccproxy")
 
 HOLD_BYTES = 64 * 1024
@@ -60,9 +64,17 @@ LINGER_SECONDS = 2.0
 class House:
     """What all connections of one server share, and the one ticker's work."""
 
-    def __init__(self, app: App, upstreams: Upstreams, clock: Callable[[], float], later: Later) -> None:
-        """later: calls what it is given once what was written is on its way."""
+    def __init__(
+        self,
+        app: App,
+        upstreams: Upstreams,
+        clock: Callable[[], float],
+        later: Later,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        """later: calls what it is given once what was written is on its way. spawn: makes a task of what it is given."""
         self.later = later
+        self.spawn = spawn
         self.app = app
         self.limits: Limits = app.limits
         self.upstreams = upstreams
@@ -101,7 +113,7 @@ class House:
 
     # The app, from which no exception is let through
 
-    def judge(self, head: RequestHead) -> Accept | Reply:
+    def judge(self, head: RequestHead) -> Accept | Handoff | Reply:
         try:
             return self.app.head(head, self.clock())
         except CcproxyError as error:
@@ -154,7 +166,7 @@ class ClientConnection:
         self._size = 0
         self._max_body = 0
         self._awaits_continue = False
-        self._driver: Driver | None = None
+        self._driver: Driver | Handed | None = None
         # of its answer
         self._framing: Framing | None = None  # None until a head is sent
         self._complete = False
@@ -220,9 +232,11 @@ class ClientConnection:
             self._late()
 
     def retire(self) -> None:
-        """Closes if no request has begun."""
+        """Closes if no request has begun, or if its answer would have no end."""
         if self._take == self._read_head and not self._reader.pending:
             self._hang_up()
+        elif self._driver is not None and self._driver.standing:
+            self.abort()
 
     def abort(self) -> None:
         self._client_gone()
@@ -334,12 +348,11 @@ class ClientConnection:
         else:
             self._accept(head, verdict)
 
-    def _accept(self, head: RequestHead, accept: Accept) -> None:
-        house = self._house
+    def _accept(self, head: RequestHead, accept: Accept | Handoff) -> None:
         self._max_body = accept.max_body
         self._size = 0
         self._parts.clear()
-        self._driver = Driver(accept.life, self, house.upstreams, house.clock, house.later)
+        self._driver = self._driven(head, accept)
         if self.stalled is not None:
             self._driver.pause()
         self._driver.begin()
@@ -358,6 +371,14 @@ class ClientConnection:
         if self.stalled is None:
             data, self._held = self._held, b""
         self._read_body(data)
+
+    def _driven(self, head: RequestHead, accept: Accept | Handoff) -> Driver | Handed:
+        house = self._house
+        if isinstance(accept, Accept):
+            return Driver(accept.life, self, house.upstreams, house.clock, house.later)
+        from ccproxy.transport.handing import Handed  # with anyio, which no exchange needs
+
+        return Handed(accept, head, self, house.spawn, lambda error: house.refusal(error, head))
 
     def _prepare_body(self, head: RequestHead) -> None:
         coding = head.header("content-encoding")

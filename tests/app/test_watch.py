@@ -175,7 +175,18 @@ def test_lists_of_new_providers_are_asked_for(file: File, monkeypatch: pytest.Mo
     monkeypatch.setattr(models, "ask", ask)
     before = file.watched.app
     file.says(ONE.replace('m = "up/a"', '"*" = "other/*"'))
-    assert told.wait(20)
+    asked_for = [*file.watched.jobs()]
+    assert not file.watched.jobs()  # each is given once
+
+    async def run() -> None:
+        with anyio.move_on_after(20):
+            async with anyio.create_task_group() as tasks:
+                for job in asked_for:
+                    tasks.start_soon(job)
+                await anyio.to_thread.run_sync(told.wait, 20)
+                tasks.cancel_scope.cancel()
+
+    anyio.run(run)
     assert asked == ["https://other.example/v1"]
     assert before._models is not file.watched.app._models
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ccproxy.actions import Accept, Action, Dial, Endpoint, Headers, Reply
@@ -57,9 +57,10 @@ class World:
     def __init__(self, app: Any = None, **limits: Any) -> None:
         self.now = 0.0
         self.attempts: list[Attempt] = []
+        self.spawned: list[Coroutine[Any, Any, None]] = []
         self.app = app or FakeApp(**limits)
         self.upstreams = Upstreams(self._connect, lambda: self.now, self.app.limits)
-        self.house = House(self.app, self.upstreams, lambda: self.now, lambda call: call())
+        self.house = House(self.app, self.upstreams, lambda: self.now, lambda call: call(), self.spawned.append)
 
     def client(self, *data: bytes) -> tuple[ClientConnection, FakeWire]:
         connection, wire = ClientConnection(self.house), FakeWire()

@@ -1,0 +1,124 @@
+"""What goes to a client over server-sent events, kept so that a broken stream can be taken up again. No I/O.
+
+    Stream   the events of one request's answer (or of a batch's), or of the standing GET stream
+    Shelf    a session's streams: which there are, and how much of them is kept
+
+A reader goes along a stream with a cursor, whether it was there from the beginning or comes with `Last-Event-ID`: what it
+has not seen, in order, and then what comes. So nothing falls between the past and the present.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import anyio
+
+KEPT_BYTES = 2 * 2**20
+"""Of a session's events: a client comes back within seconds. Sessions are bounded too, so this is part of a total."""
+
+KEPT_STREAMS = 64
+"""Finished ones of a session: an agent has a few calls at once."""
+
+MOST_EVENTS = 1000
+"""Of one stream that nobody reads; the oldest are dropped first. The answer to a request is its last event."""
+
+
+class Stream:
+    """See the module. number: in its session, which the events' ids begin with."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.done = False
+        self.size = 0
+        self.reader: object | None = None
+        self._events: deque[tuple[int, bytes]] = deque()
+        self._answers: list[bytes] = []
+        self._last = 0
+        self._news = anyio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Stream {self.number} events={len(self._events)}{' done' if self.done else ''}>"
+
+    def add(self, message: bytes, *, is_answer: bool = False) -> None:
+        """message: one JSON-RPC message, in one line."""
+        if is_answer:
+            self._answers.append(message)
+        self._last += 1
+        event = b"id: %d-%d\r\nevent: message\r\ndata: %b\r\n\r\n" % (self.number, self._last, message)
+        self._events.append((self._last, event))
+        self.size += len(event)
+        if len(self._events) > MOST_EVENTS:
+            self.size -= len(self._events.popleft()[1])
+        self._tell()
+
+    def end(self) -> None:
+        """Nothing follows."""
+        self.done = True
+        self._tell()
+
+    def answers(self) -> list[bytes]:
+        """The answers alone, as the messages that they are."""
+        return self._answers
+
+    def primer(self) -> bytes:
+        """An event without data, whose id a client can come back with before it has had any other (2025-11-25)."""
+        return b"id: %d-0\r\ndata: \r\n\r\n" % self.number
+
+    def take_over(self, reader: object) -> None:
+        """The reader before this one ends: its connection may be dead without anybody knowing."""
+        self.reader = reader
+        self._tell()
+
+    def after(self, seen: int) -> tuple[int, bytes]:
+        """The events behind number `seen`, and the number of the last one."""
+        found = [event for number, event in self._events if number > seen]
+        return self._last, b"".join(found)
+
+    async def news(self) -> None:
+        """Waits for an event, an end, or another reader."""
+        await self._news.wait()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = anyio.Event()
+
+
+class Shelf:
+    """The streams of a session."""
+
+    def __init__(self) -> None:
+        self.standing = Stream(0)
+        self._streams: dict[int, Stream] = {0: self.standing}
+        self._next = 1
+
+    def open(self) -> Stream:
+        stream = self._streams[self._next] = Stream(self._next)
+        self._next += 1
+        return stream
+
+    def finish(self, stream: Stream) -> None:
+        """Ends the stream, and lets the oldest finished ones go where there are too many or too large ones."""
+        stream.end()
+        finished = [one for one in self._streams.values() if one.done and one is not stream]
+        size = sum(one.size for one in self._streams.values())
+        for one in finished[:]:
+            if len(finished) < KEPT_STREAMS and size <= KEPT_BYTES:
+                break
+            finished.remove(one)
+            size -= one.size
+            del self._streams[one.number]
+
+    def forget(self, stream: Stream) -> None:
+        self._streams.pop(stream.number, None)
+
+    def resumed(self, event_id: str) -> tuple[Stream, int] | None:
+        """The stream that an event was of, and the event's number; None where it is not kept."""
+        number, dash, seen = event_id.partition("-")
+        if not (dash and number.isascii() and number.isdigit() and seen.isascii() and seen.isdigit()):
+            return None
+        stream = self._streams.get(int(number[:18]))
+        return None if stream is None else (stream, int(seen[:18]))
+
+    def end(self) -> None:
+        for stream in self._streams.values():
+            stream.end()
