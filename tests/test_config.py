@@ -302,7 +302,7 @@ def test_every_problem_is_told_with_its_key_path(text: str, complaints: list[str
 
 
 LATER = {
-    "": "mcp.servers = {}\nsecurity = {}\n",
+    "": "security = {}\n",
     "server": "[server]\nlog_bodies = true\n",
 }
 

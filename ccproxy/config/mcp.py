@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from attrs import Factory, frozen
 
 from ccproxy.config.quirks import some_name
+from ccproxy.config.web import Fetch, Search
 from ccproxy.tables import (
     Spot,
     Wrong,
@@ -86,9 +87,7 @@ class McpServer:
     )
     cwd: str = key(text, "", "the folder that ccproxy runs in; a relative path begins in this file's folder")
     url: str = key(_url, "", "a server that is reached over HTTP, in place of command", secret=True)
-    transport: Literal["http", "sse"] = key(
-        choice("http", "sse"), "http", "Streamable HTTP; sse: servers of 2024"
-    )
+    transport: Literal["http", "sse"] = key(choice("http", "sse"), "http", "Streamable HTTP; sse: servers of 2024")
     headers: dict[str, str] = key(table_of(header_value, _header_name), Factory(dict), "none", secret=True)
     token: str = key(secret, "", "no bearer token", secret=True)
     timeout: float | None = key(_seconds, None, "as [mcp] says")
@@ -106,8 +105,6 @@ _ONLY_REACHED = ("headers", "token", "transport")
 class Mcp:
     """names: how tools are called here. wait: seconds that a list waits for servers that are still starting."""
 
-    LATER: ClassVar = ("fetch", "search")
-
     names: Literal["server", "bare"] = key(
         choice("server", "bare"),
         "server",
@@ -121,6 +118,8 @@ class Mcp:
         "seconds that a list waits for servers that are starting; who comes later is told of (list_changed)",
     )
     keys: tuple[str, ...] | None = key(list_of(text), None, "every key may use /mcp/http")
+    fetch: Fetch | None = key(a_record(Fetch), None, "no tool web_fetch")
+    search: Search | None = key(a_record(Search), None, "no tool web_search")
     servers: dict[str, McpServer] = key(table_of(a_record(McpServer), _server_name), Factory(dict), "none")
 
 
@@ -131,7 +130,7 @@ def check_servers(mcp: Mcp, document: Mapping[str, Any], spot: Spot) -> None:
         if bool(server.command) == bool(server.url):
             both = "has both: it is either run or reached" if server.command else "needs one of them"
             if server.command or not ({"command", "url"} & set(said)):  # else the value was complained about
-                place.complain(f"command (a program that is run) or url (a server that is reached): {both}")
+                place.complain(f"command or url: {both}")
             continue
         foreign = _ONLY_REACHED if server.command else _ONLY_RUN
         for word in foreign:

@@ -7,8 +7,8 @@
                          resting <────────────────────────┘
 
 - One task, `run`, opens and closes the connection; calls come from their own tasks and use the session that is there.
-- A pause grows from FIRST_PAUSE to LONGEST_PAUSE with each failure in turn. Somebody who calls does not wait for its end, but
-  no attempt begins sooner than EAGER_PAUSE after the last one failed.
+- A pause grows from FIRST_PAUSE to LONGEST_PAUSE with each failure in turn. Who calls does not wait for its end, but no
+  attempt begins sooner than EAGER_PAUSE after the last one failed.
 - What a server offered stays listed while it rests: a list that flickers costs clients their prompt caches.
 - A call is sent once. What becomes of it when the connection ends is not known, and so it is an error that says this.
 - A connection over HTTP that was not used for a while is asked with a ping before a call is sent on it, and a network that

@@ -264,7 +264,7 @@ def _accepts(headers: dict[str, str], kind: str) -> bool:
 def _messages(body: bytes) -> tuple[list[types.JSONRPCMessage], bool]:
     """The messages of a body, and whether they are a batch. Raises Refused."""
     try:
-        if not body.lstrip()[:1] == b"[":
+        if body.lstrip()[:1] != b"[":
             return [_POSTED.validate_json(body, by_name=False)], False
         found = _BATCH.validate_json(body)
     except ValidationError as error:

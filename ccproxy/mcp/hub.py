@@ -24,7 +24,7 @@ from attrs import frozen
 from mcp.shared.exceptions import MCPError
 
 from ccproxy.config import Config, Mcp
-from ccproxy.mcp.builtin import Builtin, builtins
+from ccproxy.mcp.builtin import BuiltIn, built_in
 from ccproxy.mcp.connection import Connection, Kind, Listener, State
 from ccproxy.mcp.names import allowed, in_set, listed, qualified, serves
 from ccproxy.mcp.schemas import Schemas
@@ -74,7 +74,7 @@ class Hub(Listener):
         self.settings: Mcp = config.mcp or Mcp()
         self.connections: dict[str, Connection] = {}
         self.audience: set[Audience] = set()
-        self._builtins: dict[str, Builtin] = {}
+        self._builtins: dict[str, BuiltIn] = {}
         self._schemas = Schemas()
         self._subscribers: dict[str, set[Audience]] = {}
         self._known: dict[tuple[str, tuple[str, ...] | None], Names] = {}
@@ -132,7 +132,7 @@ class Hub(Listener):
             if kept.get(name) is not connection:
                 connection.stop()
         self.connections = kept
-        self._builtins = {tool.definition.name: tool for tool in builtins(settings)}
+        self._builtins = built_in(settings.fetch, settings.search)
         self._known.clear()
         if before is not None:
             self._tell_all()
@@ -199,23 +199,18 @@ class Hub(Listener):
         words = self.words(group)
         await self.settled(words)
         own = [tool.definition for name, tool in self._builtins.items() if in_set("", name, words)]
-        found = {name: {tool.name: tool for tool in connection.tools} for name, connection in self.connections.items()}
-        return [
-            *own,
-            *(
-                found[server][its].model_copy(update={"name": name})
-                for name, (server, its) in self._tool_names(words).items()
-            ),
-        ]
+        return [*own, *self._renamed("tools", words)]
 
     async def prompts(self, group: str) -> list[types.Prompt]:
         words = self.words(group)
         await self.settled(words)
-        found = {name: {prompt.name: prompt for prompt in c.prompts} for name, c in self.connections.items()}
-        return [
-            found[server][its].model_copy(update={"name": name})
-            for name, (server, its) in self._prompt_names(words).items()
-        ]
+        return self._renamed("prompts", words)
+
+    def _renamed(self, kind: Literal["tools", "prompts"], words: Words) -> list[Any]:
+        """What there is, under the names that it has here."""
+        found = {name: {thing.name: thing for thing in getattr(c, kind)} for name, c in self.connections.items()}
+        names = self._names(kind, words)
+        return [found[server][own].model_copy(update={"name": name}) for name, (server, own) in names.items()]
 
     async def resources(self, group: str) -> list[types.Resource]:
         return await self._first_of(group, "resources", lambda resource: str(resource.uri))

@@ -23,7 +23,7 @@ SEPARATOR = "__"
 """As Claude Code puts it between a server and a tool. No server's name has two underscores or ends with one."""
 
 LONGEST = 50
-"""Characters of a name. Model providers take 64 (OpenAI, Bedrock, Gemini 63); Claude Code puts `mcp__ccproxy__` before it, and
+"""Characters of a name. Model providers take 64 (OpenAI, Bedrock, Gemini 63); Claude Code puts `mcp__ccproxy__` before it,
 Cursor counts the server's name (ccproxy) with the tool's up to 60."""
 
 _HASH = 8
@@ -67,7 +67,7 @@ def _is_alone(name: str, counts: Counter[str]) -> bool:
 
 
 def allowed(name: str, allow: Sequence[str], deny: Sequence[str]) -> bool:
-    """Whether a server's tool, by its name there, is offered at all. deny is the stronger one; an empty allow is everything."""
+    """Whether a server's tool, by its name there, is offered. deny is the stronger one; an empty allow is everything."""
     return not _fits(name, deny) and (not allow or _fits(name, allow))
 
 

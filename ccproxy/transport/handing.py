@@ -3,9 +3,9 @@
     ClientConnection ── begin, body, gone, pause ──>  Handed ── receive ──>  handler (a task of the runtime's)
                      <── reply, commit, write, end ──        <── send ──
 
-For the connection a Handed is what a Driver is: of two kinds of requests, the one whose answer an exchange makes and the one
-that is handed on. The body is read before the handler begins, at most `max_body` bytes. What the handler sends leaves at once;
-while the client takes nothing, `send` waits. When the client is gone `receive` says so and `send` does nothing.
+To the connection a Handed is what a Driver is: there are requests whose answer an exchange makes, and those that are handed
+on. The body is read before the handler begins, at most `max_body` bytes. What the handler sends leaves at once; while the
+client takes nothing, `send` waits. When the client is gone `receive` says so and `send` does nothing.
 
 Imported when the first request is handed on: nothing else on the way of a request needs an event of a runtime.
 """

@@ -70,7 +70,7 @@ class App(Protocol):
         """An exchange is over; `record` is what its Finished carried."""
 
     def jobs(self) -> Sequence[Callable[[], Awaitable[None]]]:
-        """What is to run in the background from now to the stop. Asked at the start and at each tick: each is given once."""
+        """What is to run in the background from now to the stop: asked at each tick, each is given once."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
