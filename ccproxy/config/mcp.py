@@ -15,7 +15,7 @@ from typing import Any, Literal
 from attrs import Factory, frozen
 
 from ccproxy.config.quirks import some_name
-from ccproxy.config.web import Fetch, Search
+from ccproxy.config.web import Fetch, Search, search
 from ccproxy.tables import (
     Spot,
     Wrong,
@@ -119,7 +119,7 @@ class Mcp:
     )
     keys: tuple[str, ...] | None = key(list_of(text), None, "every key may use /mcp/http")
     fetch: Fetch | None = key(a_record(Fetch), None, "no tool web_fetch")
-    search: Search | None = key(a_record(Search), None, "no tool web_search")
+    search: Search | None = key(search, None, "no tool web_search")
     servers: dict[str, McpServer] = key(table_of(a_record(McpServer), _server_name), Factory(dict), "none")
 
 
