@@ -15,7 +15,9 @@ COMMANDS = {
     "check": "validate the configuration; --probe asks the providers too",
     "convert": "convert a request, answer or stream from a file",
     "demo": "serve a built-in scripted model; no account needed",
+    "env": "print shell lines that point clients at a group",
     "init": "write a commented configuration",
+    "run": "start a client with what points it at a group",
     "serve": "run the proxy",
     "switch": "choose the group that /switch serves",
 }

@@ -15,14 +15,14 @@ from ccproxy.errors import ConfigError
 NO_CONFIG = "write one with `ccproxy init`, or see ccproxy work without one: `ccproxy demo`"
 
 
-def fail(message: str, lines: Sequence[str] = (), advice: str = "") -> NoReturn:
-    """Ends the command with exit code 1: what is wrong, the details, and what to do next."""
+def fail(message: str, lines: Sequence[str] = (), advice: str = "", code: int = 1) -> NoReturn:
+    """Ends the command: what is wrong, the details, and what to do next. code: the exit code."""
     click.secho(message, fg="red", err=True)
     for line in lines:
         click.echo(f"  {line}", err=True)
     if advice:
         click.echo(advice, err=True)
-    raise SystemExit(1)
+    raise SystemExit(code)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,0 +1,67 @@
+"""`ccproxy env`"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ccproxy.cli.clients import ANY, CLIENTS, Setup
+from ccproxy.cli.shells import SHELLS, lines, usual
+
+if TYPE_CHECKING:
+    from ccproxy.cli.aim import Aim
+
+
+@click.command("env")
+@click.argument("group", metavar="GROUP")
+@click.option("--shell", type=click.Choice(list(SHELLS)), help="Whose words to print; else your shell's.")
+@click.option(
+    "--client", type=click.Choice(list(CLIENTS)), help="For this client alone; else for whatever reads the SDKs' variables."
+)
+@click.option("--model", default="", metavar="NAME", help="The model to ask for, where the client would ask for another.")
+@click.option("--key", "key_name", default="", metavar="NAME", help="The proxy key to present; else the first that may.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The server's port, where it was started with another one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--config", "file", metavar="FILE", help="The configuration; else $CCPROXY_CONFIG, ./ccproxy.toml, the user's."
+)
+def command(group: str, shell: str | None, client: str | None, as_json: bool, **options: Any) -> None:
+    """Print shell lines that point clients at GROUP.
+
+    \b
+    eval "$(ccproxy env qwen)"             bash, zsh
+    ccproxy env qwen | source              fish
+    ccproxy env qwen | Out-String | iex    PowerShell
+
+    GROUP is a group's name, or `switch` for the active one; /compat behind it turns compat mode on. The lines hold a proxy
+    key; `ccproxy run` starts a client without one in your shell.
+    """
+    from ccproxy.cli.setups import written
+
+    aimed, made = written(group, CLIENTS[client] if client else ANY, **options)
+    if as_json:
+        click.echo(json.dumps(_document(client, aimed, made), indent=2, ensure_ascii=False))
+        return
+    shell = shell or usual(os.environ)
+    click.echo("\n".join(lines(shell, made.variables, [name for name in made.unset if name in os.environ])))
+    for line in made.manual:
+        click.echo(f"# {line}", err=True)
+    if os.isatty(1):
+        called = f"ccproxy env {group}" + (f" --client {client}" if client else "")
+        click.echo(f"# to have your shell set them: {SHELLS[shell].use.format(command=called)}", err=True)
+
+
+def _document(client: str | None, aimed: Aim, made: Setup) -> dict[str, Any]:
+    return {
+        "client": client,
+        "group": aimed.group,
+        "url": aimed.url,
+        "key": aimed.key_name or None,
+        "set": dict(made.variables),
+        "unset": list(made.unset),
+        "arguments": list(made.flags),
+        "file": str(made.file[0]) if made.file else None,
+    }

@@ -1,0 +1,48 @@
+"""From GROUP and a client to what the client needs, for `ccproxy env` and `ccproxy run`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+
+from ccproxy.cli.aim import Absent, Aim, Refused, absent, aim, ask, model_for, names, relaxed
+from ccproxy.cli.clients import Client, Point, Setup, setup
+from ccproxy.cli.init import write
+from ccproxy.cli.show import fail, located
+from ccproxy.config import user_folder
+
+
+def written(
+    group: str, client: Client, *, file: str | None, model: str, key_name: str, port: int | None, running: bool = False
+) -> tuple[Aim, Setup]:
+    """What the client needs at the group, with the file that it may need in its place; or the end of the command. running:
+    there has to be a server."""
+    config = relaxed(located(file))
+    aimed = aim(config, group, key_name=key_name, port=port)
+    listed: tuple[str, ...] = ()
+    if running:
+        listed = _served(aimed)
+    elif client.needs_model or client.inline or client.file:
+        with contextlib.suppress(Absent, Refused):
+            listed = ask(aimed.url, aimed.key)
+    known = tuple(dict.fromkeys([*names(config, aimed.group), *listed]))
+    model = model or model_for(client, config, aimed.group, known)
+    point = Point(url=aimed.url, key=aimed.key, models=known, model=model)
+    made = setup(client, point, user_folder(os.environ) / "clients" / re.sub(r"[^\w.-]", "-", group), os.environ)
+    if made.file:
+        path, content = made.file
+        try:
+            write(path, content)
+        except OSError as error:
+            fail(f"{path} cannot be written: {error.strerror}", advice=f"{client.title} needs that file")
+    return aimed, made
+
+
+def _served(aimed: Aim) -> tuple[str, ...]:
+    try:
+        return ask(aimed.url, aimed.key)
+    except Absent:
+        absent(aimed.url)
+    except Refused as error:
+        fail(f"{aimed.url}: {error}", advice="is that server run with this file? `ccproxy check` tells which one is read")
