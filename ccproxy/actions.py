@@ -8,7 +8,7 @@ has are not frozen, though nobody changes them: they would take three times as l
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from typing import Protocol as Shape
 
 from attrs import define, field, frozen
@@ -16,15 +16,19 @@ from attrs import define, field, frozen
 Headers = list[tuple[str, str]]
 
 
-@frozen(kw_only=True, cache_hash=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where an upstream is reached. scheme: http or https. proxy: "" or an http://, https:// or socks5:// URL, with
-    credentials in it if need be. Two dials may share a connection when their endpoints are equal."""
+    credentials in it if need be. Two dials may share a connection when their endpoints are equal. A tuple, because each
+    request looks for it several times."""
 
     scheme: str
     host: str
     port: int
-    proxy: str = field(default="", repr=False)
+    proxy: str = ""
+
+    def __repr__(self) -> str:
+        """Without the proxy, which may hold a password."""
+        return f"Endpoint(scheme={self.scheme!r}, host={self.host!r}, port={self.port!r})"
 
 
 @define(kw_only=True)

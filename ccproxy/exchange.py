@@ -25,7 +25,7 @@ What happens in which state, and who may call what, is in `actions.Life`. The st
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -73,8 +73,6 @@ class Exchange:
         operation: str = conversion.CHAT,
         memory: Memory | None = None,
     ) -> None:
-        self.state: State = "receiving"
-        self.done = False
         self.record = Record(client=protocol.name, group=group)
         self._protocol = protocol
         self._context = context
@@ -83,23 +81,28 @@ class Exchange:
         self._client_headers = client_headers
         self._operation = operation
         self._memory = memory
-        self._body = b""  # of the client, while it may have to be prepared for another pair
-        self._candidates: Candidates | None = None  # while they have to hear what came of a pair
-        self._said: bytes | None = None  # the conversation, to be kept with its answer
-        self._plan: Plan | None = None
-        self._secrets: tuple[str, ...] = ()  # of every pair that was asked
-        self._prepared: conversion.Prepared | None = None
-        self._pump: Pump | None = None
-        self._expected: Pump | None = None  # made ahead, for an answer of the form that was asked for
-        self._repaired = False  # sent once more after an error
-        self._status = 0  # of the upstream; 0 until its head has come
-        self._refused = False  # it answered, and not with success
-        self._answer_headers: Headers = []  # of the upstream
-        self._refusal = bytearray()  # the body of an upstream's error
-        self._moved = True  # bytes came from the upstream since the last tick
-        self._told = True  # bytes went to the client since the last tick
-        self._heard = 0.0  # when the upstream last said something
-        self._spoke = 0.0  # when the client was last sent something
+
+    # What every exchange begins with, so that making one costs nothing for it.
+
+    state: State = "receiving"
+    done = False
+    _body = b""  # of the client, while it may have to be prepared for another pair
+    _candidates: Candidates | None = None  # while they have to hear what came of a pair
+    _said: bytes | None = None  # the conversation, to be kept with its answer
+    _plan: Plan | None = None
+    _secrets: tuple[str, ...] = ()  # of every pair that was asked
+    _prepared: conversion.Prepared | None = None
+    _pump: Pump | None = None
+    _expected: Pump | None = None  # made ahead, for an answer of the form that was asked for
+    _repaired = False  # sent once more after an error
+    _status = 0  # of the upstream; 0 until its head has come
+    _refused = False  # it answered, and not with success
+    _answer_headers: Sequence[tuple[str, str]] = ()  # of the upstream
+    _refusal: bytes | bytearray = b""  # the body of an upstream's error
+    _moved = True  # bytes came from the upstream since the last tick
+    _told = True  # bytes went to the client since the last tick
+    _heard = 0.0  # when the upstream last said something
+    _spoke = 0.0  # when the client was last sent something
 
     def __repr__(self) -> str:
         return f"<Exchange {self.state} {self.record.client}->{self.record.provider or '?'} {self._pump}>"
@@ -133,6 +136,8 @@ class Exchange:
     def upstream_head(self, status: int, headers: Headers, now: float) -> list[Action]:
         self._status, self._answer_headers = status, headers
         self._refused = not 200 <= status < 300
+        if self._refused:
+            self._refusal = bytearray()
         self._heard = now
         if self.state == "dialled":
             self.state = "answering"
@@ -276,7 +281,7 @@ class Exchange:
         record.provider, record.upstream_model, record.key = plan.target.provider, plan.target.model, plan.key
         context.upstream, context.compat = plan.protocol.name, plan.compat
         ours, theirs = self._protocol, plan.protocol
-        if self._memory is not None:
+        if self._memory is not None and ours.history is not None:
             document, body = self._recalled(document, body, theirs, self._memory)
         answered = conversion.answered_here(document, ours, theirs, context, call, self._operation, plan.rules)
         if answered is not None:
@@ -453,9 +458,9 @@ class Exchange:
         self._repaired = False
 
     def _forget_answer(self) -> None:
-        self._status, self._answer_headers, self._refused = 0, [], False
+        self._status, self._answer_headers, self._refused = 0, (), False
         self._pump = self._expected = None
-        self._refusal.clear()
+        self._refusal = b""
         self.done = False
 
     def _break(self, error: CcproxyError, now: float, healthy: bool = False) -> list[Action]:
@@ -503,7 +508,9 @@ class Exchange:
 
     def _refusal_said(self) -> CcproxyError:
         """The upstream's error, as far as its body has come."""
-        return _as_client_sees(read_error(self._upstream.name, self._status, self._answer_headers, bytes(self._refusal)))
+        return _as_client_sees(
+            read_error(self._upstream.name, self._status, list(self._answer_headers), bytes(self._refusal))
+        )
 
     def _without_secrets(self, data: bytes) -> bytes:
         """Some providers repeat the key that they refuse."""
@@ -514,7 +521,7 @@ class Exchange:
     def _clean(self, text: str) -> str:
         return self._without_secrets(text.encode(*_ANY)).decode(*_ANY)
 
-    def _headers_for_client(self, headers: Headers) -> Headers:
+    def _headers_for_client(self, headers: Iterable[tuple[str, str]]) -> Headers:
         passing = PASSED_DOWN
         if self._upstream.name == self._protocol.name:
             passing = passing | self._protocol.pass_answer_headers

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from attrs import define, field, frozen
 
@@ -61,6 +61,27 @@ class _Planned:
         return plan
 
 
+class _Ids:
+    """Random ids, drawn many at a time: the system's call would be a tenth of a request's way when its caches are cold."""
+
+    _DIGITS, _COUNT = 24, 128
+
+    def __init__(self) -> None:
+        self._drawn: Iterator[str] = iter(())
+
+    def next(self) -> str:
+        """One that nobody was given before."""
+        id = next(self._drawn, "")
+        if not id:
+            drawn = os.urandom(self._COUNT * self._DIGITS // 2).hex()
+            self._drawn = iter([drawn[at : at + self._DIGITS] for at in range(0, len(drawn), self._DIGITS)])
+            id = next(self._drawn)
+        return id
+
+
+_IDS = _Ids()
+
+
 class Entrance:
     """See the module. head: of the first of these requests. match, memory, max_body: of all. lead: where a model's name
     leads; raises NotFound and Forbidden."""
@@ -80,6 +101,7 @@ class Entrance:
         self._max_body = max_body
         self._pools = pools
         self._lead = lead
+        self._ids = _IDS
         self._names: dict[str, _Planned] = {}
 
     def __repr__(self) -> str:
@@ -88,7 +110,7 @@ class Entrance:
     def accept(self) -> Accept:
         """For one request."""
         match = self._match
-        context = Context(client=match.protocol.name, upstream="", id=os.urandom(12).hex(), created=int(time.time()))
+        context = Context(client=match.protocol.name, upstream="", id=self._ids.next(), created=int(time.time()))
         operation = match.route.operation
         exchange = Exchange(
             match.protocol, context, match.call, self.route, self._headers, match.group, operation, self._memory

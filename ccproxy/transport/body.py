@@ -22,7 +22,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Literal
 
-from attrs import frozen
+from attrs import define
 
 from ccproxy.errors import Broken, CcproxyError, Malformed, RequestError, TooLarge, UnsupportedMedia
 
@@ -39,9 +39,9 @@ except ImportError:
 # Framing
 
 
-@frozen
+@define
 class Framing:
-    """How the end of a body is found. `length` counts only for the kind `length`."""
+    """How the end of a body is found. `length` counts only for the kind `length`. Nobody changes one."""
 
     kind: Literal["none", "length", "chunked", "close"]
     length: int = 0

@@ -43,7 +43,7 @@ class Pool(Generic[C]):
         self._max_idle_per_endpoint = max_idle_per_endpoint
         self._max_idle = max_idle
         self._idle_seconds = idle_seconds
-        self._endpoints: dict[Hashable, dict[C, None]] = {}  # each in the order of being put
+        self._endpoints: dict[Hashable, dict[C, None]] = {}  # each in the order of being put; empty ones go with `expire`
         self._idle: dict[C, tuple[Hashable, float]] = {}  # endpoint and since when; in the order of being put
 
     def __len__(self) -> int:
@@ -73,9 +73,10 @@ class Pool(Generic[C]):
         if not siblings:
             return None
         newest = next(reversed(siblings))
-        if self._expired(newest, now):
+        if now - self._idle[newest][1] >= self._idle_seconds:
             return None
-        return self._drop(newest)
+        del self._idle[newest], siblings[newest]
+        return newest
 
     def remove(self, conn: C) -> bool:
         """Forgets `conn`, which the server has closed or which is wanted elsewhere. Tells whether it was here."""
@@ -93,7 +94,8 @@ class Pool(Generic[C]):
                 break
             old.append(conn)
         closing = [self._drop(conn) for conn in old]
-        for siblings in list(self._endpoints.values()):
+        self._endpoints = {endpoint: siblings for endpoint, siblings in self._endpoints.items() if siblings}
+        for siblings in self._endpoints.values():
             surplus = list(siblings)[: max(0, len(siblings) - self._max_idle_per_endpoint)]
             closing += [self._drop(conn) for conn in surplus if now - self._idle[conn][1] >= SURPLUS_SECONDS]
         return closing
@@ -110,8 +112,5 @@ class Pool(Generic[C]):
 
     def _drop(self, conn: C) -> C:
         endpoint, _ = self._idle.pop(conn)
-        siblings = self._endpoints[endpoint]
-        del siblings[conn]
-        if not siblings:
-            del self._endpoints[endpoint]
+        del self._endpoints[endpoint][conn]
         return conn

@@ -9,6 +9,7 @@ import pytest
 
 from ccproxy.actions import Accept, Dial, Reply
 from ccproxy.app import App
+from ccproxy.app.entrance import _Ids
 from ccproxy.config import loads
 from ccproxy.transport.http1 import HeadReader, RequestHead
 
@@ -117,3 +118,11 @@ def test_few_heads_are_kept(count: int) -> None:
     for number in range(count):
         asked(app, head(more=f"x-trace: {number}\r\n"), "x")
     assert 0 < int(repr(app._entrances).split()[1].rstrip(">")) <= 64
+
+
+def test_no_id_is_given_twice() -> None:
+    ids = _Ids()
+    given = [ids.next() for _ in range(1000)]
+    assert len(set(given)) == 1000
+    assert {len(id) for id in given} == {24}
+    assert all(int(id, 16) >= 0 for id in given)

@@ -103,3 +103,12 @@ def test_closing_hands_out_everything() -> None:
     assert pool.close_all() == ["one", "two"]
     assert repr(pool) == "<Pool idle=0 endpoints=0>"
     assert pool.take("a", 0.0) is None
+
+
+def test_endpoints_without_connections_are_forgotten() -> None:
+    pool: Pool[str] = Pool()
+    for name in ("a", "b"):
+        pool.put(name, f"one of {name}", 0.0)
+    pool.take("a", 1.0)
+    pool.expire(1.0)
+    assert repr(pool) == "<Pool idle=1 endpoints=1>"
