@@ -121,7 +121,7 @@ class StreamConverter:
 
     def feed(self, data: bytes) -> bytes:
         """The upstream's next bytes, cut anywhere; returns the client's, perhaps none."""
-        return self._pump.feed(data)
+        return self._pump.feed(bytes(data))  # no copy of what is bytes; other kinds of buffers lack its methods
 
     def close(self, *, broken: str = "") -> bytes:
         """The upstream's stream ended, or, with a reason, broke off; returns the client's last bytes."""

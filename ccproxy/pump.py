@@ -34,10 +34,13 @@ class Pump:
     """Base: the words that all share. answer: the client's whole document, once the answer is done, where it was converted
     and the client's protocol keeps such documents (or the client got one)."""
 
-    done: bool = False
-    failure: CcproxyError | None = None
-    answer: dict[str, JSON] | None = None
-    _usage: Usage | None = None
+    __slots__ = ("_usage", "answer", "done", "failure")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.failure: CcproxyError | None = None
+        self.answer: dict[str, JSON] | None = None
+        self._usage: Usage | None = None
 
     @property
     def usage(self) -> Usage | None:
@@ -74,7 +77,10 @@ class Pump:
 class Converter(Pump):
     """Stream to stream, through the vocabulary of `ccproxy.stream`."""
 
+    __slots__ = ("_decoder", "_encoder")
+
     def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Stages = ()) -> None:
+        super().__init__()
         self._encoder = client.encoder(context)
         self._decoder = upstream.decoder(context, staged(self._encoder, stages))
 
@@ -85,14 +91,19 @@ class Converter(Pump):
     def feed(self, data: bytes) -> bytes:
         if self.done:
             return b""
-        encoder = self._encoder
+        decoder, encoder = self._decoder, self._encoder
         try:
-            self._decoder.feed(data)
+            text = decoder.repeats.one(data)
+            if text is None:
+                decoder.feed(data)
+            elif text:
+                decoder.again(text)
         except UpstreamError as error:
             return self.fail(error)
         if encoder.done:
             self._settle()
-        return encoder.take()
+        out = encoder.out
+        return out.pop() if len(out) == 1 else encoder.take()
 
     def eof(self) -> bytes:
         if self.done:
@@ -129,7 +140,10 @@ class Relay(Pump):
     upstream has reported one; what it says after that still passes (Responses' `error` is followed by
     `response.failed`)."""
 
+    __slots__ = ("_again", "_begun", "_context", "_held", "_make_reader", "_reader", "_record_end", "_repeats", "_tap")
+
     def __init__(self, chat: Chat, context: Context) -> None:
+        super().__init__()
         self._make_reader = chat.reader
         self._reader = chat.reader()
         self._tap = chat.tap(context)
@@ -147,6 +161,15 @@ class Relay(Pump):
     def feed(self, data: bytes) -> bytes:
         if self.done:
             return b""
+        text = self._repeats.one(data)
+        if text is None:
+            return self._feed_many(data)
+        if self._again is not pass_by:
+            self._again(text)
+        return data
+
+    def _feed_many(self, data: bytes) -> bytes:
+        """What is no single repeat."""
         repeats = self._repeats
         before = repeats.pending
         texts = repeats.read(data)
@@ -178,8 +201,7 @@ class Relay(Pump):
         return passed
 
     def _catch_up(self) -> None:
-        if missed := self._repeats.tokens:
-            self._repeats.tokens = {}
+        if missed := self._repeats.missed():
             self._tap.missed(missed)
 
     def eof(self) -> bytes:
@@ -269,6 +291,7 @@ class Gatherer(Pump):
     """An upstream's stream as one whole answer, which `eof` (or the stream's own end) returns."""
 
     def __init__(self, upstream: Chat, client: Chat, context: Context, stages: Stages = ()) -> None:
+        super().__init__()
         self._collector = Collector()
         self._decoder = upstream.decoder(context, staged(self._collector, stages))
         self._client, self._context = client, context
@@ -309,6 +332,7 @@ class Whole(Pump):
     """A whole answer of the upstream: what it is for the client is said once it is complete."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._gathered = bytearray()
 
     def feed(self, data: bytes) -> bytes:

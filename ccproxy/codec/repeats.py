@@ -5,17 +5,21 @@ framing, no JSON document and no search for the text in it: two comparisons and 
 what they prove is the same. The bytes around the text are those of a document that was read; what stands between them is
 decoded as one JSON string, and nothing else is taken for one. Anything that differs is read in the ordinary way.
 
-    offer(record, text) ── the next read ──> learn: the text's place is found ──> read, read, read ...
+    offer(record, text) ── the next read ──> learn: the text's place is found ──> one, one, one ...
                                                       │                             │
                         forget <── place not certain ─┴── another record <──────────┘
 
-The learning waits for the next read, so that no first chunk is late for it and no stream of one chunk pays for it.
+The learning waits for the next read, so that no first chunk is late for it and no stream of one chunk pays for it. What it
+learns is a shape, of which there are three: `_Lone` for a text alone, `_Paired` where one other value varies before the
+text, behind it or on both sides, and `_Shape` for everything else. Their `one` takes a read that is one record, as nearly
+all are; a read of several goes through `match`, value by value.
 
 What may differ beside the text, once it has been seen to differ:
 
 - `volatile` members of the document, named by whoever knows the protocol, which change from record to record and mean
   nothing by themselves (a time, a count, padding): the digits of the value, or a string of plain characters. The last are
-  kept in `tokens`. Counts of nothing but zeros are no repeat: their server says that it has not counted.
+  told by `missed`. Counts of nothing but zeros are no repeat: their server says that it has not counted. Of an object of
+  counts all but the digits is compared, and these are not: whoever reads the last ones finds what is wrong in them.
 - spaces behind the text, where no string follows: Anthropic pads its events so.
 - the text may stand in the record several times (OpenRouter says each thought twice), the same in each place.
 
@@ -26,7 +30,8 @@ text of a repeat it has only to do what it did with the offered one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import string
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -41,100 +46,208 @@ times what it saves on one record."""
 LONGEST_PENDING = 4096
 """Bytes of a repeat that are waited for here; a longer one goes to the reader, which looks at each byte once."""
 
-_PROBE = "\0probe"
+_PROBE = jsontext.dumps("\0probe")
 _DECODER = json.JSONDecoder()
 _DIGITS = b"0123456789"
+_ALNUM = (string.digits + string.ascii_letters).encode()
 _PLAIN = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
-_QUOTE, _BACKSLASH = b'"', 0x5C
+_QUOTE, _MARK, _BACKSLASH, _ZERO = b'"', 0x22, 0x5C, 0x30
 _BOM = b"\xef\xbb\xbf"  # may come once
-_SIGN, _SIGN_END = 24, 8
-"""Bytes at the beginning and the end of a record that tell its kind, where something in it varies."""
+_SIGN_END = 8
+"""Bytes at the end of a record that tell its kind, where something before its text varies."""
 _ANCHOR = 12
 """Bytes by which the end of a value is looked for; a short needle is found faster."""
 
+_TEXT, _NUMBER, _STRING, _SPACES, _OTHER = range(5)
+"""Kinds of values."""
+
 
 class _Slot(NamedTuple):
-    """Where a value stands in a record: its offsets, and the name of its member, "" for the text. A string's are those of
-    what stands between its quotes."""
+    """Where a value stands in a record: its offsets, the name of its member, "" for none, and its kind. A string's offsets
+    are those of what stands between its quotes."""
 
     start: int
     stop: int
     name: str
-    is_string: bool
+    kind: int
 
 
-Step = tuple[str, bytes, bytes, bytes | None]
-"""How a value is read: its name; what to look for behind it; all that must stand behind it; what is left of it without what
-may differ, None for a number, which is digits only."""
+class _Step(NamedTuple):
+    """How a value is read. anchor: what to look for behind it. behind: all that must stand behind it. fixed: what is left
+    of it without its digits, for the kind _OTHER."""
+
+    name: str
+    kind: int
+    anchor: bytes
+    behind: bytes
+    fixed: bytes
 
 
 class _Shape:
     """How a repeat looks. head: what it begins with. steps: its values, each with what stands behind it. end: how it ends.
-    squeezed: what stands before that without its spaces, where these vary; else nothing.
+    squeezed: what stands before that without its spaces, where these vary and their place is not known; else nothing.
+    seen: the last repeat."""
 
-    The text alone is the usual case: then `tail` is all that stands behind it, `start` and `stop` say where a record of its
-    own has it, quotes and all, so that what is decoded can only be a string, and `short` is above the length of one record
-    with a short text and below that of two."""
+    __slots__ = ("end", "head", "seen", "squeezed", "steps")
 
-    __slots__ = ("end", "head", "short", "squeezed", "start", "steps", "stop", "tail")
-
-    def __init__(self, head: bytes, steps: list[Step], end: bytes, squeezed: bytes) -> None:
+    def __init__(self, head: bytes, steps: list[_Step], end: bytes, squeezed: bytes = b"") -> None:
         self.head, self.steps, self.end, self.squeezed = head, steps, end, squeezed
-        self.tail = b""
-        self.start = self.stop = self.short = 0
-        if len(steps) == 1 and not squeezed:
-            self.tail = steps[0][2]
-            self.start, self.stop = len(head) - 1, 1 - len(self.tail)
-            self.short = 2 * (len(head) + len(self.tail))
+        self.seen = b""
 
-    def match(self, data: bytes, at: int, texts: list[str], tokens: dict[str, bytes]) -> int:
-        """Adds the text of the record at this offset, and its volatile values; returns where the record ends, 0 for no
-        repeat. Value by value: where it ends, whether the known bytes stand behind it, whether nothing in it differs but
-        what may."""
-        if not data.startswith(self.head, at):
-            return 0
-        at += len(self.head)
-        text = None
-        for name, anchor, behind, fixed in self.steps:
-            stop = data.find(anchor, at)
-            if stop < 0 or not data.startswith(behind, stop):
-                stop = _string_end(data, at, behind) if anchor is _QUOTE else -1
-                if stop < 0:
-                    return 0
-            token = data[at:stop]
-            at = stop + len(behind)
-            if name:
-                if not _may_differ_so(token, anchor is _QUOTE, fixed):
-                    return 0
-                tokens[name] = token
-            elif text is not None and token != text:
-                return 0
-            else:
-                text = token
-        if self.squeezed and not (at := self._end_at(data, at)):
-            return 0
+    def one(self, data: bytes) -> str | None:
+        """The text of `data`, if that is one repeat and nothing else; None for anything else."""
+        values = self._values(data)
+        if values is None:
+            return None
         try:
-            texts.append(orjson.loads(b'"%b"' % (text or b"")))
+            text: str = orjson.loads(b'"%b"' % values[""])
         except orjson.JSONDecodeError:
-            return 0
-        return at
+            return None
+        self.seen = data
+        return text
+
+    def missed(self) -> dict[str, bytes]:
+        """The named values of the last repeat, those of strings without their quotes."""
+        values = (self._values(self.seen) if self.seen else None) or {}
+        return {name: value for name, value in values.items() if name}
 
     def may_begin(self, data: bytes) -> bool:
         """Whether `data` may be the beginning of a repeat."""
         return (data.startswith(self.head) or self.head.startswith(data)) and self.end not in data
 
-    def _end_at(self, data: bytes, at: int) -> int:
-        stop = data.find(self.end, at)
-        return stop + len(self.end) if stop >= 0 and data[at:stop].replace(b" ", b"") == self.squeezed else 0
+    def _values(self, data: bytes) -> dict[str, bytes] | None:
+        """Value by value: where it ends, whether the known bytes stand behind it, whether nothing in it differs but what
+        may. Under no name the text, which is the same in each of its places."""
+        if not data.startswith(self.head):
+            return None
+        at = len(self.head)
+        found: dict[str, bytes] = {}
+        for name, kind, anchor, behind, fixed in self.steps:
+            stop = data.find(anchor, at)
+            if stop < 0 or not data.startswith(behind, stop):
+                stop = _string_end(data, at, behind) if anchor is _QUOTE else -1
+                if stop < 0:
+                    return None
+            value = data[at:stop]
+            at = stop + len(behind)
+            if kind == _TEXT:
+                if found.setdefault("", value) != value:
+                    return None
+            elif not _may_differ_so(value, kind, fixed):
+                return None
+            elif name:
+                found[name] = value
+        left = data[at:].replace(b" ", b"") if self.squeezed else data[at:]
+        return found if left == self.squeezed else None
+
+
+class _Lone(_Shape):
+    """The text alone: what stands between `head` and `tail` is its JSON, or no repeat. around: how many bytes these have.
+
+    Here and in `_Paired` prefixes are removed and lengths compared, because that takes a third of the time of `startswith`
+    (which in CPython 3.11 makes and takes apart a tuple of arguments), and single bytes are looked for, not words."""
+
+    __slots__ = ("around", "before_text", "tail")
+
+    def __init__(self, head: bytes, steps: list[_Step], end: bytes) -> None:
+        super().__init__(head, steps, end)
+        self.before_text, self.tail = head[:-1], steps[0].behind[1:]
+        self.around = len(self.before_text) + len(self.tail)
+
+    def one(self, data: bytes) -> str | None:
+        text = data.removeprefix(self.before_text).removesuffix(self.tail)
+        size = len(text)
+        if size != len(data) - self.around or (size > self.around and self.end in text):
+            return None
+        try:
+            said: str = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return None
+        if text[0] != _MARK or text[-1] != _MARK:  # no string, or spaces around it
+            return None
+        self.seen = data
+        return said
+
+
+class _Paired(_Shape):
+    """The text, and one value that varies before it, behind it or on both sides. Its record is taken from both ends:
+
+        first  value  lead  text  trail  value  tail
+
+    without the value that is not there and what stands between it and the text. lead: [0] is its beginning, by which the
+    value's end is found; trail: [1] is its end, likewise. around: the bytes of all but text and values; what was not there
+    to be removed is missing from the sum. stem: what the value before the text began with; letters and digits followed."""
+
+    __slots__ = ("around", "before", "behind", "first", "lead", "quick_before", "quick_behind", "stem", "tail", "trail")
+
+    def __init__(self, head: bytes, steps: list[_Step], end: bytes) -> None:
+        super().__init__(head, steps, end)
+        first, last = steps[0], steps[-1]
+        self.before = first if first.kind != _TEXT else None
+        self.behind = last if last.kind != _TEXT else None
+        self.quick_before, self.quick_behind = _QUICK[first.kind], _QUICK[last.kind]
+        self.first = head if self.before is not None else head[:-1]
+        self.tail = last.behind if self.behind is not None else last.behind[1:]
+        lead, trail = first.behind[:-1], steps[-2].behind[1:]
+        cut = _ANCHOR if first.kind == _OTHER else 1
+        self.lead = lead[:cut], lead[cut:]
+        cut = max(0, len(trail) - (_ANCHOR if last.kind == _OTHER else 1))
+        self.trail = trail[:cut], trail[cut:]
+        self.around = len(head) + sum([len(step.behind) for step in steps]) - 2
+        self.stem = b""
+
+    def one(self, data: bytes) -> str | None:
+        text = data.removeprefix(self.first).removesuffix(self.tail)
+        varied = 0
+        if self.before is not None:
+            begin, lead = self.lead
+            value, _, text = text.partition(begin)
+            text = text.removeprefix(lead)
+            varied = len(value)
+            if not (self.quick_before(value.removeprefix(self.stem)) and value[0] > _ZERO) and not self._began(value):
+                return None
+        if self.behind is not None:
+            trail, end = self.trail
+            text, _, value = text.rpartition(end)
+            text = text.removesuffix(trail)
+            varied += len(value)
+            if not (self.quick_behind(value) and value[0] > _ZERO) and not _fits(value, self.behind):
+                return None
+        elif len(text) > self.around and self.end in text:
+            return None
+        if len(text) + varied != len(data) - self.around:
+            return None
+        try:
+            said: str = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return None
+        if text[0] != _MARK or text[-1] != _MARK:  # no string, or spaces around it
+            return None
+        self.seen = data
+        return said
+
+    def _began(self, value: bytes) -> bool:
+        """Whether a value before the text fits; if so, the next one will begin alike, as a time does."""
+        assert self.before is not None
+        if not _fits(value, self.before):
+            return False
+        if self.before.kind == _STRING:
+            self.stem = value.rstrip(_ALNUM)
+        return True
+
+
+def _not_one(data: bytes) -> str | None:
+    """In the place of a shape's `one` where there is none."""
+    return None
 
 
 class Repeats:
     """For one stream. ends: how a record may end, the longer first. volatile: see the module; varying: those of them that
     are known to differ.
 
+    one(data): the text of `data`, if that is one repeat and nothing else; None for anything else, which goes to `read`.
     rest: what `read` has left of the data, to be read in full. pending: the beginning of a repeat, which waits for the next
-    data. tokens: the volatile members that vary, of the last record that was read here: JSON, or what stands between the
-    quotes of a string."""
+    data."""
 
     __slots__ = (
         "_candidate",
@@ -147,15 +260,15 @@ class Repeats:
         "_values",
         "_varying",
         "_volatile",
+        "one",
         "pending",
         "rest",
-        "tokens",
     )
 
     def __init__(self, ends: tuple[bytes, ...], volatile: tuple[str, ...] = (), varying: tuple[str, ...] = ()) -> None:
+        self.one: Callable[[bytes], str | None] = _not_one
         self.pending = b""
         self.rest = b""
-        self.tokens: dict[str, bytes] = {}
         self._shape: _Shape | None = None  # what was learned
         self._candidate: tuple[bytes, bytes, str] | None = None  # a record, its end and its text, to learn from
         # What lessons have in common
@@ -198,12 +311,26 @@ class Repeats:
 
     def forget(self) -> None:
         """Something else came: the next record is to be read in full."""
+        if self._shape is not None and self._shape.seen:
+            self._misses = 0
         self._shape = self._candidate = None
+        self.one = _not_one
 
     def flush(self) -> bytes:
         """What was pending, at the end of the input."""
         pending, self.pending = self.pending, b""
         return pending
+
+    def missed(self) -> dict[str, bytes]:
+        """The volatile members that vary, of the last repeat since this was asked: JSON, or what stands between the quotes
+        of a string."""
+        shape = self._shape
+        if shape is None or not shape.seen:
+            return {}
+        missed = shape.missed()
+        self._misses = 0
+        shape.seen = b""
+        return missed
 
     def read(self, data: bytes) -> list[str]:
         """The texts of the records that `data` begins with, as far as they are repeats. Sets `rest` and `pending`."""
@@ -215,33 +342,19 @@ class Repeats:
         if shape is None:
             self.rest = data
             return []
-        if len(data) < shape.short and data.startswith(shape.head) and data.endswith(shape.tail):
-            try:
-                text = orjson.loads(data[shape.start : shape.stop])
-            except orjson.JSONDecodeError:
-                pass
-            else:
-                self._misses = 0
-                self.rest = b""
-                return [text]
-        return self._read_many(shape, data)
-
-    def _read_many(self, shape: _Shape, data: bytes) -> list[str]:
-        """Of several records, or of one that is not of the simplest kind."""
+        one, end = shape.one, shape.end
         texts: list[str] = []
-        at, size = 0, len(data)
-        tokens: dict[str, bytes] = {}
-        while end := shape.match(data, at, texts, tokens):
-            at = end
-            self._misses = 0
-            if tokens:
-                self.tokens, tokens = tokens, {}
-            if at == size:
-                self.rest = b""
-                return texts
-        self.rest = data[at:]
-        if len(self.rest) <= LONGEST_PENDING and shape.may_begin(self.rest):
-            self.pending, self.rest = self.rest, b""
+        *records, rest = data.split(end)
+        for number, record in enumerate(records):
+            text = one(record + end)
+            if text is None:
+                rest = end.join([*records[number:], rest])
+                break
+            texts.append(text)
+        if rest and len(rest) <= LONGEST_PENDING and shape.may_begin(rest):
+            self.pending, self.rest, self.one = rest, b"", _not_one
+        else:
+            self.rest, self.one = rest, one
         return texts
 
     # Learning
@@ -251,42 +364,49 @@ class Repeats:
         where `data`, which comes next, does not look like a repeat."""
         record, end, text = self._candidate or (b"", b"", "")
         self._candidate = None
-        if not self._resembles(data, record, text):
+        token = jsontext.dumps(text)
+        if not self._resembles(data, record, token):
             return None
         self._misses += 1
         body = record[: -len(end)]
-        slots = sorted([*_places_of(body, text), *self._vary(body)], key=lambda slot: slot.start)
-        if all(slot.name for slot in slots) or any(one.stop > other.start for one, other in pairwise(slots)):
+        document = _document_around(token, body)
+        slots = [*_places_of(token, body), *self._vary(body, document), *self._padding(token, body)] if document else []
+        slots.sort()
+        if not slots or any(one.stop > other.start for one, other in pairwise(slots)):
             return None
-        between = [body[one.stop : other.start] for one, other in pairwise(slots)]
+        behind = [body[one.stop : other.start] for one, other in pairwise(slots)]
         last = body[slots[-1].stop :]
-        squeezed = self._padded(last)
-        behind = [*between, last[:1] if squeezed else last + end]
+        squeezed = last.replace(b" ", b"")[1:] if self._spaces and last.count(_QUOTE) == 1 else b""
+        behind.append(last[:1] if squeezed else last + end)
         steps = [_step(body, slot, part) for slot, part in zip(slots, behind, strict=True)]
-        return _Shape(body[: slots[0].start], steps, end, squeezed)
+        return _shape(body[: slots[0].start], steps, end, squeezed)
 
-    def _resembles(self, data: bytes, record: bytes, text: str) -> bool:
+    def _resembles(self, data: bytes, record: bytes, token: bytes) -> bool:
         """Whether `data` may begin with a repeat, as far as can be told cheaply: the lesson from a single text would be for
         nothing. Where that fails twice in a row it is to be found out what varies."""
-        at = max(0, record.find(jsontext.dumps(text)))
-        if self._varying:
-            alike = data.startswith(record[: min(at, _SIGN)]) and data.endswith(record[-_SIGN_END:])
-        else:
-            alike = data.startswith(record[:at])
+        at = max(0, record.find(token))
+        places = [place for name in self._varying if 0 <= (place := record.find(b'"%b"' % name.encode())) < at]
+        alike = data.startswith(record[: min(places, default=at)])
+        if places:
+            alike = alike and data.endswith(record[-_SIGN_END:])
         self._differed, alike = not alike, alike or self._differed
         return alike
 
-    def _padded(self, last: bytes) -> bytes:
-        """What stands behind the last value's quote without its spaces, if these vary; else nothing."""
-        if last.count(_QUOTE) != 1 or not last.startswith(_QUOTE):
-            return b""
+    def _padding(self, token: bytes, body: bytes) -> list[_Slot]:
+        """Where spaces behind the text stand, if these vary and stand together; notes whether they do."""
+        begin = body.rfind(token) + len(token) - 1
+        last = body[begin:]
+        if last.count(_QUOTE) != 1:
+            return []
         squeezed = last.replace(b" ", b"")
         self._spaces = self._spaces or self._tails.setdefault(squeezed, last) != last
-        return squeezed[1:] if self._spaces else b""
+        spaces = last.count(b" ")
+        at = last.find(b" " * spaces) if spaces and self._spaces else -1
+        return [_Slot(begin + at, begin + at + spaces, "", _SPACES)] if at >= 0 else []
 
-    def _vary(self, body: bytes) -> list[_Slot]:
+    def _vary(self, body: bytes, document: dict[str, object]) -> list[_Slot]:
         """The places of the volatile members that vary, as far as is known."""
-        slots = list(_places(body, self._volatile)) if self._volatile else []
+        slots = [slot for name in self._volatile if (slot := _place_of(name, body, document)) is not None]
         for slot in slots:
             value = body[slot.start : slot.stop]
             if self._values.setdefault(slot.name, value) != value:
@@ -294,19 +414,47 @@ class Repeats:
         return [slot for slot in slots if slot.name in self._varying]
 
 
-def _step(body: bytes, slot: _Slot, behind: bytes) -> Step:
-    if slot.is_string:
-        return slot.name, _QUOTE, behind, b""
-    return slot.name, behind[:_ANCHOR], behind, body[slot.start : slot.stop].translate(None, _DIGITS) or None
+def _shape(head: bytes, steps: list[_Step], end: bytes, squeezed: bytes) -> _Shape:
+    kinds, behinds = [step.kind for step in steps], [step.behind for step in steps]
+    if squeezed or kinds.count(_TEXT) > 1:
+        return _Shape(head, steps, end, squeezed + end if squeezed else b"")
+    at = kinds.index(_TEXT)
+    if len(kinds) == 1:
+        return _Lone(head, steps, end)
+    paired = at <= 1 and len(kinds) - at <= 2 and min(map(len, behinds)) > 1
+    return _Paired(head, steps, end) if paired else _Shape(head, steps, end)
 
 
-def _may_differ_so(token: bytes, is_string: bool, fixed: bytes | None) -> bool:
-    """Whether a volatile value differs in nothing but what may: plain characters of a string, the digits of a number or of
-    anything else. No number begins with a zero, as JSON has none such."""
-    if fixed is None:
+def _step(body: bytes, slot: _Slot, behind: bytes) -> _Step:
+    if slot.kind in (_TEXT, _STRING):
+        return _Step(slot.name, slot.kind, _QUOTE, behind, b"")
+    fixed = body[slot.start : slot.stop].translate(None, _DIGITS) if slot.kind == _OTHER else b""
+    return _Step(slot.name, slot.kind, behind[:_ANCHOR], behind, fixed)
+
+
+_QUICK: dict[int, Callable[[bytes], bool]] = {
+    _TEXT: bool,
+    _NUMBER: bytes.isdigit,
+    _STRING: bytes.isalnum,
+    _SPACES: bytes.isspace,  # which never begins with a character above the zero
+    _OTHER: bytes.isspace,
+}
+"""True of a value that begins with a character above the zero only where it fits its kind; False says nothing."""
+
+
+def _fits(value: bytes, step: _Step) -> bool:
+    return _may_differ_so(value, step.kind, step.fixed)
+
+
+def _may_differ_so(token: bytes, kind: int, fixed: bytes) -> bool:
+    """Whether a value differs in nothing but what may: plain characters of a string, the digits of a number or of anything
+    else. No number begins with a zero, as JSON has none such."""
+    if kind == _NUMBER:
         return token.isdigit() and not token.startswith(b"0")
-    if is_string:
+    if kind == _STRING:
         return token.isalnum() or not token.translate(None, _PLAIN)
+    if kind == _SPACES:
+        return not token.strip(b" ")
     return token.translate(None, _DIGITS) == fixed != token.translate(None, b"0")
 
 
@@ -319,59 +467,53 @@ def _string_end(data: bytes, at: int, behind: bytes) -> int:
     return stop if stop >= 0 and data.startswith(behind, stop) else -1
 
 
-def _places_of(body: bytes, text: str) -> list[_Slot]:
-    """Where the text stands in the record, none where that is not certain. Certain is: with another word in all the places
-    where its JSON stands, every one of them is a string value of the document, and no other string value says the text."""
-    token = jsontext.dumps(text)
-    strings = list(_strings(_document_of(body.replace(token, jsontext.dumps(_PROBE)))))
-    if text in strings or strings.count(_PROBE) != body.count(token):
-        return []
+def _document_around(token: bytes, body: bytes) -> dict[str, object]:
+    """The document of a record, the text (whose JSON is given) replaced by another word; empty where the text's place is
+    not certain: where not every such word is a string value, where something else says the text, where the record is no
+    object or not all of it is."""
+    begin = body.find(b"{")
+    if begin < 0 or body.startswith(_BOM):
+        return {}
+    try:
+        document = orjson.loads(body[begin:].replace(token, _PROBE))
+        written = orjson.dumps(document)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return {}
+    certain = 0 < body.count(token) == written.count(_PROBE) and token not in written and _PROBE + b":" not in written
+    return document if certain and isinstance(document, dict) else {}
+
+
+def _places_of(token: bytes, body: bytes) -> list[_Slot]:
+    """Where the text stands in the record: all the places where its JSON does."""
     found, at = [], body.find(token)
     while at >= 0:
-        found.append(_Slot(at + 1, at + len(token) - 1, "", True))
+        found.append(_Slot(at + 1, at + len(token) - 1, "", _TEXT))
         at = body.find(token, at + len(token))
     return found
 
 
-def _document_of(body: bytes) -> dict[str, object]:
-    """The document of a record; empty where it is no object, or is not all that the record says."""
-    begin = body.find(b"{")
+def _place_of(name: str, body: bytes, document: dict[str, object]) -> _Slot | None:
+    """Where the value of this member of the document stands, if the name stands in the record once. A member of something
+    within the document, such as a call's id, tells records apart."""
+    key = b'"%b"' % name.encode()
+    if name not in document or body.count(key) != 1:
+        return None
+    begin = body.index(key) + len(key)
+    while body[begin] in b" :":
+        begin += 1
+    value = document[name]
+    written = jsontext.dumps(value)
+    stop = begin + len(written) if body.startswith(written, begin) else _value_end(body, begin)
+    if stop < 0:
+        return None
+    if isinstance(value, str):
+        return _Slot(begin + 1, stop - 1, name, _STRING)
+    return _Slot(begin, stop, name, _NUMBER if body[begin:stop].isdigit() else _OTHER)
+
+
+def _value_end(body: bytes, begin: int) -> int:
+    """Of a value that is not written as we would; -1 where there is none."""
     try:
-        document = orjson.loads(body[begin:]) if begin >= 0 and not body.startswith(_BOM) else None
-    except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _strings(document: object) -> Iterator[str]:
-    """Every string value of a document."""
-    left = [document]
-    while left:
-        value = left.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict):
-            left.extend(value.values())
-        elif isinstance(value, list):
-            left.extend(value)
-
-
-def _places(body: bytes, names: tuple[str, ...]) -> Iterator[_Slot]:
-    """Where the values of these members of the document stand, as far as each name stands in the record once. A member of
-    something within the document, such as a call's id, tells records apart."""
-    text = body.decode("latin-1")  # a character a byte, so that offsets are the bytes'
-    members = _document_of(body)
-    for name in names:
-        key = f'"{name}"'
-        at = text.find(key)
-        if at < 0 or name not in members or text.find(key, at + 1) >= 0:
-            continue
-        begin = at + len(key)
-        while text[begin : begin + 1] in (" ", ":"):
-            begin += 1
-        try:
-            value, stop = _DECODER.raw_decode(text, begin)
-        except ValueError:
-            continue
-        is_string = isinstance(value, str)
-        yield _Slot(begin + is_string, stop - is_string, name, is_string)
+        return _DECODER.raw_decode(body.decode("latin-1"), begin)[1]  # a character a byte, so that offsets are the bytes'
+    except ValueError:
+        return -1

@@ -155,8 +155,8 @@ def _feed_of(pump: Pump, unframed: bool) -> Feed:
         return pump._tap.look
     assert isinstance(pump, Converter)
     pump._decoder._reader = _Unframed()
-    pump._decoder._repeats.forget()
-    pump._decoder._repeats._misses = MISSES  # it has given up looking for any
+    pump._decoder.repeats.forget()
+    pump._decoder.repeats._misses = MISSES  # it has given up looking for any
     return pump.feed
 
 

@@ -38,25 +38,26 @@ class Decoder:
     within its stream goes to `sink.error`.
 
     A protocol says what a record means (`_record`), which record held a single text (`_single`) and what a body's end means
-    (`_ended`). Records that repeat the one before but for that text are read by `codec.repeats`.
+    (`_ended`). Records that repeat the one before but for that text are read by `repeats`; `again` is what to do with such
+    a text, if it is not empty. Whoever feeds may do so itself with what `repeats.one` gives.
     """
 
-    __slots__ = ("_again", "_reader", "_repeats", "context", "done", "sink")
+    __slots__ = ("_reader", "again", "context", "done", "repeats", "sink")
 
     def __init__(self, context: Context, sink: Sink, reader: Reader, repeats: Repeats) -> None:
         self.context = context
         self.sink = sink
         self.done = False
         self._reader = reader
-        self._repeats = repeats
-        self._again: Callable[[str], None] = sink.text
+        self.repeats = repeats
+        self.again: Callable[[str], None] = sink.text
 
     def feed(self, data: bytes) -> None:
         if self.done:
             return
-        repeats = self._repeats
+        repeats = self.repeats
         if texts := repeats.read(data):
-            again = self._again
+            again = self.again
             for text in texts:
                 if text:
                     again(text)
@@ -66,7 +67,7 @@ class Decoder:
     def eof(self) -> None:
         if self.done:
             return
-        if pending := self._repeats.flush():
+        if pending := self.repeats.flush():
             self._read(pending)
         if not self.done:
             self._ended()
@@ -77,8 +78,8 @@ class Decoder:
         begun = reader.pending > 0
         payloads = reader.feed(data)
         self._take(payloads)
-        text, self._again = (None if self.done else self._single()) or (None, self._again)
-        self._repeats.learn_from(data, len(payloads), text, begun=begun, cut=reader.pending > 0)
+        text, self.again = (None if self.done else self._single()) or (None, self.again)
+        self.repeats.learn_from(data, len(payloads), text, begun=begun, cut=reader.pending > 0)
 
     def _take(self, payloads: list[bytes]) -> None:
         for payload in payloads:

@@ -95,7 +95,9 @@ class Encoder(streams.Encoder):
     def text(self, text: str) -> None:
         if self._open != "text" and not self._enter("text", self.text, text):
             return
-        self._delta(text)
+        words = jsontext.dumps(text)  # as `_delta` does; a call for each chunk was a tenth of what it costs
+        self.said += len(words) - 2
+        self.out.append(self._head + words + b"}}\n\n")
 
     def refusal(self, text: str) -> None:
         self.text(text)

@@ -42,6 +42,7 @@ VOLATILE = ("usageMetadata",)
 """Running totals, which differ from chunk to chunk; the last ones count."""
 
 _CANDIDATE = b'{"candidates":[{"content":{"parts":['
+_TEXT = _CANDIDATE + b'{"text":'
 _EVENT, _EVENT_END = b"data: ", b"\r\n\r\n"
 _SIGN_OF_LIFE = {SSE: b"\r\n\r\n", ARRAY: b"\n"}
 _BLANK = b" \t\r\n\xef\xbb\xbf"
@@ -100,7 +101,7 @@ class Decoder(streams.Decoder):
         if text:
             self._begun = True
         if text[:1] == b"[":
-            self._reader, self._repeats = JSONArrayReader(), Repeats(())  # what is between elements counts
+            self._reader, self.repeats = JSONArrayReader(), Repeats(())  # what is between elements counts
         return text
 
     def _last(self) -> list[bytes]:
@@ -120,10 +121,8 @@ class Decoder(streams.Decoder):
 
     def _catch_up(self) -> None:
         """The counts of the chunks that were repeats."""
-        if tokens := self._repeats.tokens:
-            self._repeats.tokens = {}
-            for counts in tokens.values():
-                self._chunks.count(_load(counts))
+        for counts in self.repeats.missed().values():
+            self._chunks.count(_load(counts))
 
     def _record(self, payload: bytes) -> None:
         self._chunks.take(_load(payload))
@@ -170,6 +169,7 @@ class Encoder(streams.Encoder):
         "_signature",
         "_tail",
         "_tail_members",
+        "_text_tail",
         "_thought",
         "_turns",
     )
@@ -197,7 +197,9 @@ class Encoder(streams.Encoder):
         if text:
             words = jsontext.dumps(text)
             self.said += len(words) - 2
-            self._put(b'{"text":' + words + self._sign() + b"}")
+            signature = self._sign() if self._signature or self._thought else b""
+            self.out.append(self._lead + _TEXT + words + signature + self._text_tail)
+            self._lead = self._again
 
     def refusal(self, text: str) -> None:
         self.text(text)
@@ -207,7 +209,8 @@ class Encoder(streams.Encoder):
             self._thought.append(text)
             words = jsontext.dumps(text)
             self.said += len(words) - 2
-            self._put(b'{"text":' + words + b',"thought":true}')
+            self.out.append(self._lead + _TEXT + words + b',"thought":true' + self._text_tail)
+            self._lead = self._again
 
     def signature(self, signature: str, origin: str) -> None:
         self._keep(wire_signature(signature, origin, "".join(self._thought)))
@@ -279,6 +282,7 @@ class Encoder(streams.Encoder):
         self._tail_members = b',"modelVersion":' + name + b',"responseId":' + answer + b"}"
         end = b"" if self.context.shape == ARRAY else _EVENT_END
         self._tail = b'],"role":"model"},"index":0}]' + self._tail_members + end
+        self._text_tail = b"}" + self._tail
 
     def _put(self, part: bytes) -> None:
         """A chunk with this one part."""
@@ -304,7 +308,7 @@ class Encoder(streams.Encoder):
         self._signature = signature
 
     def _sign(self) -> bytes:
-        return _signature_member(self._take_signature()) if self._signature or self._thought else b""
+        return _signature_member(self._take_signature())
 
     def _take_signature(self) -> str:
         """The signature that waits for the part which begins now; with that part, a thought is over."""

@@ -105,12 +105,12 @@ _SEPARATORS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"
 in strings, where the escapes mean the same."""
 
 
-def _encoded(text: str) -> bytes:
-    return _one_line(jsontext.dumps(text)) if not text.isascii() else jsontext.dumps(text)
+def _quoted(text: str) -> bytes:
+    return _one_line(jsontext.dumps(text))
 
 
 def _one_line(document: bytes) -> bytes:
-    for raw, escape in _SEPARATORS:
+    for raw, escape in () if document.isascii() else _SEPARATORS:
         if raw in document:
             document = document.replace(raw, escape)
     return document
@@ -144,11 +144,13 @@ class Encoder(streams.Encoder):
     def start(self, id: str, model: str, created: int) -> None:
         self._model = self._model or model
         self._created_at = timestamp(self.context.created or created)
-        head = b'{"model":' + _encoded(self._model) + b',"created_at":' + _encoded(self._created_at)
+        head = b'{"model":' + _quoted(self._model) + b',"created_at":' + _quoted(self._created_at)
         self._head = head + _HEADS.get(self.context.shape, _CHAT_HEAD)
 
     def text(self, text: str) -> None:
-        words = _encoded(text)
+        words = jsontext.dumps(text)
+        if not words.isascii():
+            words = _one_line(words)
         self.said += len(words) - 2
         self.out.append(self._head + words + self._end)
 
@@ -156,7 +158,9 @@ class Encoder(streams.Encoder):
         self.text(text)
 
     def thinking(self, text: str) -> None:
-        words = _encoded(text)
+        words = jsontext.dumps(text)
+        if not words.isascii():
+            words = _one_line(words)
         self.said += len(words) - 2
         self.out.append(self._head + b'"","thinking":' + words + self._end)
 
@@ -179,10 +183,10 @@ class Encoder(streams.Encoder):
             self._unsure.append(call)
 
     def _put(self, call: ToolCall) -> None:
-        function = b'{"index":%d,"name":%b,"arguments":%b}' % (self._written, _encoded(call.name), _arguments(call))
+        function = b'{"index":%d,"name":%b,"arguments":%b}' % (self._written, _quoted(call.name), _arguments(call))
         self._written += 1
         self.out.append(
-            self._head + b'"","tool_calls":[{"id":%b,"function":%b}]' % (_encoded(call.id), function) + self._end
+            self._head + b'"","tool_calls":[{"id":%b,"function":%b}]' % (_quoted(call.id), function) + self._end
         )
 
     def usage(self, usage: Usage) -> None:

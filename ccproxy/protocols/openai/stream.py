@@ -43,13 +43,14 @@ _DONE = b"[DONE]"
 VOLATILE = ("id", "created", "obfuscation")
 """Members that differ from chunk to chunk and change nothing: padding (API reference,
 `stream_options.include_obfuscation`), and the id and the time with servers that make them anew each time."""
+VARYING = ("obfuscation",)
 
 _END = event(_DONE)
 
 
 def repeats() -> Repeats:
     """See `Chat.repeats`."""
-    return Repeats(EVENT_ENDS, VOLATILE)
+    return Repeats(EVENT_ENDS, VOLATILE, VARYING)
 
 
 class Decoder(streams.Decoder):
@@ -88,14 +89,15 @@ class Decoder(streams.Decoder):
 
 
 class _Call:
-    """One call on the client's side. held: the pieces of a custom tool's input that came as a function's JSON."""
+    """One call on the client's side. head: a chunk up to a piece of its arguments. held: the pieces of a custom tool's
+    input that came as a function's JSON."""
 
     __slots__ = ("head", "held", "index", "silent")
 
-    def __init__(self, index: int, custom: bool, unwrap: bool) -> None:
+    def __init__(self, head: bytes, index: int, custom: bool, unwrap: bool) -> None:
         member, key = (b"custom", b"input") if custom else (b"function", b"arguments")
         self.index = index
-        self.head = b'"tool_calls":[{"index":%d,"%b":{"%b":' % (index, member, key)
+        self.head = head + b'"tool_calls":[{"index":%d,"%b":{"%b":' % (index, member, key)
         self.held: list[str] | None = [] if unwrap else None
         self.silent = not custom  # no arguments have come; a function's must be JSON in the end
 
@@ -108,7 +110,7 @@ _CUSTOM = b'"type":"custom","custom":{"name":%b,"input":""}'
 class Encoder(streams.Encoder):
     """See `streams.Encoder`. Calls may interleave on this wire, and other deltas may come while they are open."""
 
-    __slots__ = ("_annotations", "_before", "_calls", "_content", "_head", "_lead", "_tail")
+    __slots__ = ("_annotations", "_before", "_call_tail", "_calls", "_content", "_head", "_lead", "_tail", "_thoughts")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -117,6 +119,7 @@ class Encoder(streams.Encoder):
         self._before = ""  # what a signature would belong to: _THOUGHT, nothing, or a call that has yet to come (its JSON)
         self._lead = b'"role":"assistant",'
         self._tail = b'},"finish_reason":null}]%b}\n\n' % (b',"usage":null' if context.include_usage else b"")
+        self._call_tail = b"}}]" + self._tail
         self._head = b""
         self._begin(context.model, context.created)
 
@@ -138,8 +141,11 @@ class Encoder(streams.Encoder):
     def thinking(self, text: str) -> None:
         words = jsontext.dumps(text)
         self.said += len(words) - 2
-        self._delta(b'"reasoning_content":' + words)
-        self._before = _THOUGHT
+        if self._before == _THOUGHT:
+            self.out.append(self._thoughts + words + self._tail)
+        else:
+            self._delta(b'"reasoning_content":' + words)
+            self._before = _THOUGHT
 
     def signature(self, signature: str, origin: str) -> None:
         """A thought's own has no place, but for those who sent it in reasoning_details. One that stands before a call goes
@@ -161,7 +167,7 @@ class Encoder(streams.Encoder):
     def tool_start(self, key: int, id: str, name: str, kind: str = "function") -> None:
         tool = self.context.tools.get(name)
         custom = kind == "custom" or (tool is not None and tool.kind == "custom")
-        call = self._calls[key] = _Call(len(self._calls), custom, custom and kind != "custom")
+        call = self._calls[key] = _Call(self._head, len(self._calls), custom, custom and kind != "custom")
         extra = b',"%b":%b' % (EXTRA.encode(), self._before.encode()) if self._before.startswith("{") else b""
         content = b'"content":null,' if self._lead else b""
         body = (_CUSTOM if custom else _FUNCTION) % jsontext.dumps(name)
@@ -176,7 +182,7 @@ class Encoder(streams.Encoder):
         call.silent = False
         words = jsontext.dumps(text)
         self.said += len(words) - 2
-        self.out.append(self._head + call.head + words + b"}}]" + self._tail)
+        self.out.append(call.head + words + self._call_tail)
 
     def tool_end(self, key: int) -> None:
         call = self._calls[key]
@@ -234,6 +240,7 @@ class Encoder(streams.Encoder):
     def _begin(self, model: str, created: int) -> None:
         self._head = _head(made_id(self.context, "chatcmpl-"), model, created)
         self._content = self._head + b'"content":'
+        self._thoughts = self._head + b'"reasoning_content":'
 
     def _delta(self, members: bytes) -> None:
         self.out.append(b"%b%b%b%b" % (self._head, self._lead, members, self._tail))
