@@ -29,6 +29,8 @@ from ccproxy.config import (
     is_loopback,
     load,
     loads,
+    state_folder,
+    traffic_file,
     user_folder,
 )
 from ccproxy.config.quirks import QUIRK
@@ -303,7 +305,6 @@ def test_every_problem_is_told_with_its_key_path(text: str, complaints: list[str
 
 LATER = {
     "": "security = {}\n",
-    "server": "[server]\nlog_bodies = true\n",
 }
 
 
@@ -317,6 +318,43 @@ def test_what_is_designed_but_not_built_is_refused_by_name(path: str, lines: str
         line.split(" ")[0].split(".")[0] for line in lines.splitlines() if not line.startswith(("[", "models"))
     ]
     assert all(line.endswith("not supported yet by this version of ccproxy; remove it") for line in caught.value.problems)
+
+
+def test_where_the_traffic_log_is(tmp_path: Path) -> None:
+    home = {"HOME": "/home/me"}
+    assert loads(PROVIDER, home, folder=tmp_path).log.traffic == ""
+    assert loads(PROVIDER + "[log]\ntraffic = 'logs/t.jsonl'", home, folder=tmp_path).log.traffic == str(
+        tmp_path / "logs" / "t.jsonl"
+    )
+    assert traffic_file("/var/t", home, tmp_path) == Path("/var/t")
+    assert traffic_file("~nobody-of-this-name/t", home, tmp_path) == tmp_path / "~nobody-of-this-name" / "t"
+    assert traffic_file("", {"XDG_STATE_HOME": "/state"}, tmp_path).name == "traffic.jsonl"
+
+
+STATES = [
+    ("linux", {"HOME": "/home/me"}, "/home/me/.local/state/ccproxy"),
+    ("linux", {"HOME": "/home/me", "XDG_STATE_HOME": "/state"}, "/state/ccproxy"),
+    ("darwin", {"HOME": "/Users/me"}, "/Users/me/Library/Application Support/ccproxy"),
+    ("win32", {"USERPROFILE": "/me", "LOCALAPPDATA": "/me/local"}, "/me/local/ccproxy"),
+    ("win32", {"USERPROFILE": "/me"}, "/me/AppData/Local/ccproxy"),
+]
+
+
+@pytest.mark.parametrize(("platform", "env", "folder"), STATES)
+def test_the_folder_for_state(platform: str, env: dict[str, str], folder: str) -> None:
+    assert state_folder(env, platform) == Path(folder)
+
+
+def test_what_the_traffic_log_may_take() -> None:
+    config = loads(PROVIDER + "[server]\nlog_bodies = true\n[log]\ntraffic_files = 1\ntraffic_bytes = 4096\n", {})
+    assert (config.server.log_bodies, config.log.traffic_files, config.log.traffic_bytes) == (True, 1, 4096)
+    with pytest.raises(ConfigError) as caught:
+        loads(PROVIDER + "[server]\nlog_bodies = 'on'\n[log]\ntraffic_files = 0\ntraffic_body = 1\n", {})
+    assert list(caught.value.problems) == [
+        "server.log_bodies: must be true or false, not a string",
+        "log.traffic_files: must be a whole number from 1 to 1000",
+        "log.traffic_body: must be a whole number from 1024 to 1073741824",
+    ]
 
 
 RULED = PROVIDER + "[groups.a]\nmodels.a = 'bailian/a'\n"

@@ -40,6 +40,7 @@ from ccproxy.transport.http1 import RequestHead
 from ccproxy.transport.seam import Limits
 
 if TYPE_CHECKING:
+    from ccproxy.app.traffic import Traffic
     from ccproxy.mcp import Endpoint as McpEndpoint
 
 log = logging.getLogger("ccproxy")
@@ -105,6 +106,9 @@ class App:
         }
         self._entrances = Entrances()
         self._mcp = self._mcp_endpoint(before)
+        self._traffic = self._traffic_log(before)
+        if self._traffic is not None:
+            self._operations = {name: self._traffic.watching(each) for name, each in self._operations.items()}
 
     def __repr__(self) -> str:
         return f"App({len(self._upstreams)} providers, {len(self._router.groups)} groups)"
@@ -120,9 +124,12 @@ class App:
                 return entrance.accept()
             return self._judged(head, now)
         except Misrouted as lost:
-            return error_reply(lost.protocol, _upgrade(head) or lost.error)
+            reply = error_reply(lost.protocol, _upgrade(head) or lost.error)
         except CcproxyError as error:
-            return self.refuse(error, head)
+            reply = self.refuse(error, head)
+        if self._traffic is not None:
+            self._traffic.refused(head, reply)
+        return reply
 
     def refuse(self, error: CcproxyError, head: RequestHead | None) -> Reply:
         """The error in the shape of the route's protocol."""
@@ -157,6 +164,24 @@ class App:
         self._check_size(head)
         return self._operations[match.route.operation](head, match, key, now)
 
+    def _traffic_log(self, before: App | None) -> Traffic | None:
+        """The traffic log, where it is on."""
+        config, was = self.config, before._traffic if before is not None else None
+        if not config.server.log_bodies:
+            if was is not None:
+                log.info("the traffic log is off")
+            return None
+        from ccproxy.app.traffic import Traffic
+
+        same = before is not None and before.config.log == config.log
+        secrets = [*config.keys.values(), *(key for upstream in self._upstreams.values() for key in upstream.secrets)]
+        traffic = Traffic(
+            config, secrets, lambda *asked: self._router.resolve(*asked).group, was.writer if was and same else None
+        )
+        if was is None or not same:
+            log.info("the traffic log is on: what is asked and answered goes to %s", traffic.writer.path)
+        return traffic
+
     # Operations
 
     def _index(self, head: RequestHead) -> Reply:
@@ -177,7 +202,8 @@ class App:
         lead = partial(self._lead, match, key, f"{hops} {self._id}".strip())
         memory = self._shelf(match, key) if self.config.store.max_count else None
         entrance = Entrance(head, match, memory, self.config.limits.max_body, self._pools, lead)
-        self._entrances.keep(head, entrance)
+        if self._traffic is None:  # which looks at each head
+            self._entrances.keep(head, entrance)
         return entrance.accept()
 
     def _show(self, head: RequestHead, match: Match, key: str, now: float) -> Accept:
@@ -285,7 +311,7 @@ class _Upstream:
         self._provider = provider
         self._protocol = PROTOCOLS[provider.protocol]
         self._table = config.table
-        self._secrets = _secrets(provider)
+        self.secrets = _secrets(provider)
         parts = urlsplit(base_of(provider))
         port = parts.port or (443 if parts.scheme == "https" else 80)
         self._host = (parts.hostname or "").lower()
@@ -314,7 +340,7 @@ class _Upstream:
             endpoint=self.endpoint,
             prefix=self._prefix,
             headers=[*credentials, *self._provider.headers.items(), (HOP, hops)],
-            secrets=self._secrets,
+            secrets=self.secrets,
             key=number + 1 if len(keys) > 1 else 0,
             patience=self._patience,
             compat=compat,

@@ -66,6 +66,8 @@ __all__ = [
     "is_loopback",
     "load",
     "loads",
+    "state_folder",
+    "traffic_file",
     "user_folder",
 ]
 
@@ -98,6 +100,30 @@ def user_folder(env: Mapping[str, str], platform: str = sys.platform) -> Path:
     if platform == "darwin":
         return home / "Library" / "Application Support" / "ccproxy"
     return Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "ccproxy"
+
+
+def state_folder(env: Mapping[str, str], platform: str = sys.platform) -> Path:
+    """The platform's folder for what ccproxy writes by itself (XDG Base Directory Specification; elsewhere the folders of
+    applications' own data)."""
+    home = Path(env.get("HOME") or env.get("USERPROFILE") or Path.home())
+    if platform == "win32":
+        return Path(env.get("LOCALAPPDATA") or home / "AppData" / "Local") / "ccproxy"
+    if platform == "darwin":
+        return home / "Library" / "Application Support" / "ccproxy"
+    return Path(env.get("XDG_STATE_HOME") or home / ".local" / "state") / "ccproxy"
+
+
+def traffic_file(said: str, env: Mapping[str, str], folder: Path) -> Path:
+    """Where the traffic log is. said: `[log] traffic`. folder: the configuration file's."""
+    return _path(folder, said) if said else state_folder(env) / "traffic.jsonl"
+
+
+def _path(folder: Path, said: str) -> Path:
+    """A path of the file: `~` is the user's home, what is relative begins in the file's folder."""
+    try:
+        return folder / Path(said).expanduser()
+    except RuntimeError:  # nobody knows that user's home
+        return folder / said
 
 
 def load(
@@ -135,9 +161,11 @@ def checked(document: dict[str, Any], env: Mapping[str, str], folder: Path | Non
     spot = Spot("", [], env)
     config = record(Config, document, spot)
     place, folder = spot.at("groups"), folder or Path.cwd()
+    said = config.log.traffic
     config = evolve(
         config,
         mcp=config.mcp and _placed(config.mcp, folder),
+        log=evolve(config.log, traffic=str(traffic_file(said, env, folder)) if said else ""),
         providers={name: _addressed(p) for name, p in config.providers.items()},
         groups={name: _prompted(group, folder, place.at(name)) for name, group in config.groups.items()},
     )
@@ -192,7 +220,7 @@ def _prompted(group: Group, folder: Path, spot: Spot) -> Group:
         return _built_in(group, group.prompt.removeprefix(prompts.PREFIX), spot.at("prompt"))
     if not group.prompt_file:
         return group
-    path = folder / Path(group.prompt_file).expanduser()
+    path = _path(folder, group.prompt_file)
     place = spot.at("prompt_file")
     try:
         with path.open("rb") as file:

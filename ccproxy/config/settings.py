@@ -24,6 +24,7 @@ from ccproxy.tables import (
     Wrong,
     a_record,
     choice,
+    flag,
     header_value,
     key,
     keyed,
@@ -157,11 +158,10 @@ def _old_and_new(value: Any, spot: Spot) -> tuple[str, str]:
 
 @frozen(kw_only=True)
 class Server:
-    LATER: ClassVar = ("log_bodies",)
-
     host: str = key(_host, "127.0.0.1", "only this machine; any other address needs keys")
     port: int = key(whole(0, 65535), 11434, "the port in the guides that people follow, Ollama's too; 0: any free one")
     active_group: str = key(text, "", "the group that /switch serves; none: /switch is refused")
+    log_bodies: bool = key(flag, False, "prompts are private; true: all that is asked and answered goes to the traffic log")
 
 
 @frozen(kw_only=True)
@@ -269,8 +269,19 @@ class Store:
 
 @frozen(kw_only=True)
 class Log:
+    """traffic: the traffic log's file, an absolute path where it is given. traffic_bytes: at which it is rotated.
+    traffic_files: how many there are at most. traffic_body: bytes of a body or stream, the rest is left out."""
+
     level: Literal["debug", "info", "warning", "error"] = key(
         choice("debug", "info", "warning", "error"), "info", "one line for each request"
+    )
+    traffic: str = key(
+        text, "", "traffic.jsonl in the user's folder for state; a file for log_bodies, relative to this one's folder"
+    )
+    traffic_bytes: int = key(whole(4096), 64 * 2**20, "a few hundred requests of an agent; then a new file is begun")
+    traffic_files: int = key(whole(1, 1000), 5, "the file and four earlier ones, 320 MiB in all; the oldest goes")
+    traffic_body: int = key(
+        whole(1024, 2**30), 4 * 2**20, "of one body or stream; media set aside, the longest sessions have 2 MiB"
     )
 
 
