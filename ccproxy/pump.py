@@ -256,10 +256,12 @@ class Relay(Pump):
                 changed = tap.look(payload)
             except UpstreamError as error:
                 return b"".join([*passed, self._split(raw, number - settled)[0], self.fail(error)])
-            if changed is not None or tap.done:
+            if changed is not None and not tap.done and b"\n" not in payload and raw.count(payload) == 1:
+                raw = raw.replace(payload, changed)  # its only place: the record that says the model's name, as a rule
+            elif changed is not None or tap.done:
                 before, raw = self._split(raw, number - settled)
                 record, raw = self._split(raw, 1)
-                passed += before, record if changed is None else record.replace(payload, changed, 1)
+                passed += before, record if changed is None else changed.join(record.rsplit(payload, 1))
                 settled = number + 1
             if tap.done:
                 self._settle()

@@ -237,6 +237,19 @@ def payloads(stream: bytes) -> list[bytes]:
     return [line[6:] for line in stream.splitlines() if line.startswith(b"data: ")]
 
 
+@pytest.mark.parametrize("before", [b": {}\n\n", b": {}\ndata: [DONE]\n\n", b"event: message_start\ndata: {}\n\n"])
+def test_what_looks_like_the_renamed_record_and_is_none_stays(before: bytes) -> None:
+    """A comment that repeats it, and a second message_start, which counts too."""
+    stream = STREAMS["claude"](TEXT)
+    record = stream[: stream.index(b"\n\n")].partition(b"data: ")[2]
+    lead = before.replace(b"{}", record)
+    (out,) = {pumped(relay("claude", model="alias"), pieces) for pieces in cuts(lead + stream)}
+    once = pumped(relay("claude", model="alias"), [stream])
+    renamed = once[: once.index(b"\n\n")].partition(b"data: ")[2]
+    assert renamed != record
+    assert out == (lead if lead.startswith(b":") else lead.replace(record, renamed)) + once
+
+
 @pytest.mark.parametrize("protocol", ["openai", "responses", "claude", "ollama"])
 def test_what_comes_after_the_end_is_ignored(protocol: str) -> None:
     """Gemini's streams have no end of their own but that of the body."""

@@ -285,14 +285,19 @@ class _Choice:
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             return
-        self.said = self.said or any(delta[key] for key in delta if key != "role")
+        first = ""
+        for key, value in delta.items():
+            if value and key != "role":
+                self.said = True
+                if not first and isinstance(value, str):
+                    first = value
         words = delta.get("content") or delta.get("reasoning_content") or delta.get("reasoning")
         if type(words) is str:
             self.length += len(words)
         entries = delta.get("tool_calls")
-        entries = entries if isinstance(entries, list) else []
-        if not entries:
-            self.single = self._only_text(delta)
+        if not entries or not isinstance(entries, list):
+            self.single = (first, self._speak) if first else None
+            return
         for entry in entries:
             function = entry.get("function") if isinstance(entry, dict) else None
             arguments = function.get("arguments") if isinstance(function, dict) else None
@@ -303,10 +308,6 @@ class _Choice:
 
     def complete(self) -> bool:
         return self.said and all(is_complete("".join(pieces)) for pieces in self.calls.values())
-
-    def _only_text(self, delta: dict[str, JSON]) -> streams.Single | None:
-        texts = [text for key, text in delta.items() if key != "role" and isinstance(text, str) and text]
-        return (texts[0], self._speak) if texts else None
 
     def _speak(self, text: str) -> None:
         self.length += len(text)
@@ -377,7 +378,10 @@ class Tap(streams.Tap):
         for choice in choices:
             if isinstance(choice, dict):
                 index = choice.get("index")
-                known = self._choices.setdefault(index if isinstance(index, int) else 0, _Choice())
+                index = index if isinstance(index, int) else 0
+                known = self._choices.get(index)
+                if known is None:
+                    known = self._choices[index] = _Choice()
                 known.look(choice)
                 self.single = known.single if len(choices) == 1 and not known.finished else None
                 self._first = self._first or document
