@@ -7,16 +7,26 @@ given wrongly. What a command is asked for goes to stdout, everything else to st
 from __future__ import annotations
 
 import importlib
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "bench": "measure what conversion costs on this machine",
     "check": "validate the configuration; --probe asks the providers too",
+    "completion": "print what makes a shell complete ccproxy's commands, groups and keys",
     "convert": "convert a request, answer or stream from a file",
     "demo": "serve a built-in scripted model; no account needed",
     "env": "print shell lines that point clients at a group",
+    "groups": "list the groups, who may use them, and their rules",
     "init": "write a commented configuration",
+    "keys": "list, add and remove the keys that clients present",
+    "models": "list the models that clients can ask for",
     "run": "start a client with what points it at a group",
     "serve": "run the proxy",
     "switch": "choose the group that /switch serves",
@@ -36,6 +46,13 @@ class Commands(click.Group):
         command: click.Command = importlib.import_module(f"ccproxy.cli.{cmd_name}").command
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Without importing every command."""
+        from click.shell_completion import CompletionItem
+
+        named = [CompletionItem(name, help=does) for name, does in COMMANDS.items() if name.startswith(incomplete)]
+        return named + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -53,10 +70,23 @@ def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     ctx.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def _colour(env: Mapping[str, str]) -> bool | None:
+    """What the user wants of all programs (no-color.org, force-color.org); None: colour on a terminal."""
+    if env.get("NO_COLOR"):
+        return False
+    return True if env.get("FORCE_COLOR") else None
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 all is well, 1 something is wrong, 2 the command was given wrongly; `run`: its client's.",
+)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """A local proxy between LLM clients and providers of five wire protocols.
 
     New here? `ccproxy demo` needs no account; `ccproxy init` writes a configuration, `ccproxy serve` runs it.
     """
+    context.color = _colour(os.environ)

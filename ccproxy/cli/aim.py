@@ -12,13 +12,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from ccproxy.cli.clients import NO_KEY, Client
-from ccproxy.cli.show import base_url, configured, fail
+from ccproxy.cli.show import base_url, fail, mistaken
 from ccproxy.config import Config, load
 from ccproxy.errors import ConfigError, NotFound
 from ccproxy.policy.routing import DEFAULT
@@ -39,9 +38,26 @@ class Aim:
     key: str
 
 
+class Lost(Exception):
+    """The words lead nowhere: what is wrong, and what to do."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
 def aim(config: Config, words: str, *, key_name: str = "", port: int | None = None) -> Aim:
-    """What `words` lead to, with the named key or the first that is known here and may use the group; or the end of the
-    command. port: where the server listens if not where the file says."""
+    """What `locate` finds, or the end of the command."""
+    try:
+        return locate(config, words, key_name=key_name, port=port)
+    except Lost as lost:
+        fail(lost.message, advice=lost.advice)
+
+
+def locate(config: Config, words: str, *, key_name: str = "", port: int | None = None) -> Aim:
+    """What `words` lead to, with the named key or the first that is known here and may use the group. port: where the
+    server listens if not where the file says. Raises Lost."""
     group, path = _group(config, words)
     key_name, key = _key(config, group, key_name)
     address = base_url(config.server.host, port or config.server.port)
@@ -54,18 +70,18 @@ def _group(config: Config, words: str) -> tuple[str, str]:
     if first in MODES:
         first, rest = DEFAULT, [first, *rest]
     if len(rest) > 1 or any(word not in MODES for word in rest):
-        fail(f"{words}: behind a group there can be /compat only", advice=_all(config))
+        raise Lost(f"{words}: behind a group there can be /compat only", _all(config))
     group = _active(config) if first == SWITCH else first
     if group not in config.groups:
         near = nearest(group, config.groups)
-        fail(f'there is no group "{group}"' + (f"; did you mean {near}?" if near else ""), advice=_all(config))
+        raise Lost(f'there is no group "{group}"' + (f"; did you mean {near}?" if near else ""), _all(config))
     prefix = [] if first == DEFAULT else [first]
     return group, "".join(f"/{word}" for word in [*prefix, *rest])
 
 
 def _active(config: Config) -> str:
     if not config.server.active_group:
-        fail("no group is active, so /switch leads nowhere", advice=f"choose one: ccproxy switch NAME; {_all(config)}")
+        raise Lost("no group is active, so /switch leads nowhere", f"choose one: ccproxy switch NAME; {_all(config)}")
     return config.server.active_group
 
 
@@ -76,21 +92,21 @@ def _all(config: Config) -> str:
 def _key(config: Config, group: str, wanted: str) -> tuple[str, str]:
     """The name of a key that may use the group, and its token."""
     if wanted and wanted not in config.keys:
-        fail(f'there is no key "{wanted}" in [keys]', advice=f"keys: {', '.join(config.keys) or 'none'}")
+        raise Lost(f'there is no key "{wanted}" in [keys]', f"keys: {', '.join(config.keys) or 'none'}")
     if not config.keys:
         return "", NO_KEY
     allowed = config.groups[group].keys
     names = list(config.keys) if allowed is None else [name for name in config.keys if name in allowed]
     if wanted and wanted not in names:
-        fail(f"the key {wanted} may not use the group {group}", advice=f"these may: {', '.join(names)}")
+        raise Lost(f"the key {wanted} may not use the group {group}", f"these may: {', '.join(names)}")
     names = [wanted] if wanted else names
     for name in names:
         if not unset_in(config.keys[name]):
             return name, config.keys[name]
     missing = ", ".join(dict.fromkeys(variable for name in names for variable in unset_in(config.keys[name])))
-    return fail(
+    raise Lost(
         f"the token of {' and of '.join(names)} is not known here: the environment variable {missing} is not set",
-        advice="set it as in the server's shell, or make a key that stands in the file: ccproxy keys add NAME",
+        "set it as in the server's shell, or make a key that stands in the file: ccproxy keys add NAME",
     )
 
 
@@ -100,7 +116,7 @@ def _key(config: Config, group: str, wanted: str) -> tuple[str, str]:
 _UNSET = "unset-variable-"
 
 
-class _Lenient(Mapping[str, str]):
+class Lenient(Mapping[str, str]):
     """The environment, in which every variable is set: a shell that starts a client has no providers' keys."""
 
     def __getitem__(self, name: str) -> str:
@@ -124,9 +140,14 @@ def unset_in(text: str) -> list[str]:
 def relaxed(path: Path) -> Config:
     """The configuration, whatever variables are not set; or the end of the command with every problem in it."""
     try:
-        return load(path, _Lenient())
-    except ConfigError:
-        return configured(path)
+        return load(path, Lenient())
+    except ConfigError as error:
+        try:
+            load(path)
+        except ConfigError as strict:  # where a missing variable is itself the mistake, such as in an address
+            if not set(error.problems) <= set(strict.problems):
+                mistaken(path, strict)
+        mistaken(path, error)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -137,7 +158,7 @@ _PATIENCE = 5.0
 
 
 class Absent(Exception):
-    """No server answers there."""
+    """No server answers there: where."""
 
 
 class Refused(Exception):
@@ -153,7 +174,7 @@ def ask(url: str, key: str) -> tuple[str, ...]:
         answer = connection.getresponse()
         status, content = answer.status, answer.read()
     except (OSError, HTTPException) as error:
-        raise Absent(str(error)) from None
+        raise Absent(f"no ccproxy answers on {url.removesuffix(parts.path)}") from error
     finally:
         connection.close()
     try:
@@ -163,14 +184,6 @@ def ask(url: str, key: str) -> tuple[str, ...]:
         raise Refused(str(document["error"]["message"]))
     except (ValueError, LookupError, TypeError):
         raise Refused("what listens there is not ccproxy") from None
-
-
-def absent(url: str) -> NoReturn:
-    """The end of a command that needs a server."""
-    fail(
-        f"no ccproxy answers on {url.removesuffix(urlsplit(url).path)}",
-        advice="start it in another shell: ccproxy serve (if it runs on another port: --port)",
-    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from ccproxy.cli import options
 
 if TYPE_CHECKING:
     from ccproxy.config import Config, Provider
 
 
 @click.command("check")
-@click.option(
-    "--config", "file", metavar="FILE", help="The configuration; else $CCPROXY_CONFIG, ./ccproxy.toml, the user's."
-)
+@options.config_option
 @click.option("--probe", is_flag=True, help="Ask each provider for its models, once with each of its keys.")
-def command(file: str | None, probe: bool) -> None:
+@options.json_option
+def command(file: str | None, probe: bool, as_json: bool) -> None:
     """Validate the configuration. Exit code 1 when something is wrong."""
     from ccproxy.cli.show import configured, fail, located, table
 
     path = located(file)
+    if as_json:
+        raise SystemExit(_in_json(path, probe))
     config = configured(path)
     click.echo(f"{path}: {summary(config)}")
     if not probe:
@@ -37,6 +41,30 @@ def command(file: str | None, probe: bool) -> None:
             f"{len(failed)} of {len(questions)} questions failed",
             advice="check base_url, api_keys and proxy of these providers",
         )
+
+
+def _in_json(path: Path, probe: bool) -> int:
+    """Everything as one document; returns the exit code."""
+    from ccproxy.cli.show import in_json
+    from ccproxy.config import load
+    from ccproxy.errors import ConfigError
+
+    try:
+        config = load(path)
+    except ConfigError as error:
+        in_json({"file": str(path), "valid": False, "problems": list(error.problems)})
+        return 1
+    document: dict[str, Any] = {"file": str(path), "valid": True, "problems": []}
+    document |= {"providers": list(config.providers), "groups": list(config.groups), "keys": list(config.keys)}
+    questions = probes(config.providers) if probe else []
+    if probe:
+        ask_all(questions)
+        document["answers"] = [
+            {"provider": q.provider, "key": q.key_name, "ok": q.models is not None, "answer": q.outcome} for q in questions
+        ]
+        document["notes"] = unlisted(config, questions)
+    in_json(document)
+    return int(any(q.models is None for q in questions))
 
 
 def summary(config: Config) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ccproxy.cli import options
 from ccproxy.cli.clients import ANY, CLIENTS, Setup
 from ccproxy.cli.shells import SHELLS, lines, usual
 
@@ -16,18 +16,16 @@ if TYPE_CHECKING:
 
 
 @click.command("env")
-@click.argument("group", metavar="GROUP")
+@click.argument("group", metavar="GROUP", shell_complete=options.destinations)
 @click.option("--shell", type=click.Choice(list(SHELLS)), help="Whose words to print; else your shell's.")
 @click.option(
     "--client", type=click.Choice(list(CLIENTS)), help="For this client alone; else for whatever reads the SDKs' variables."
 )
-@click.option("--model", default="", metavar="NAME", help="The model to ask for, where the client would ask for another.")
-@click.option("--key", "key_name", default="", metavar="NAME", help="The proxy key to present; else the first that may.")
-@click.option("--port", type=click.IntRange(1, 65535), help="The server's port, where it was started with another one.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option(
-    "--config", "file", metavar="FILE", help="The configuration; else $CCPROXY_CONFIG, ./ccproxy.toml, the user's."
-)
+@options.model_option
+@options.key_option
+@options.port_option
+@options.json_option
+@options.config_option
 def command(group: str, shell: str | None, client: str | None, as_json: bool, **options: Any) -> None:
     """Print shell lines that point clients at GROUP.
 
@@ -40,10 +38,11 @@ def command(group: str, shell: str | None, client: str | None, as_json: bool, **
     key; `ccproxy run` starts a client without one in your shell.
     """
     from ccproxy.cli.setups import written
+    from ccproxy.cli.show import in_json
 
     aimed, made = written(group, CLIENTS[client] if client else ANY, **options)
     if as_json:
-        click.echo(json.dumps(_document(client, aimed, made), indent=2, ensure_ascii=False))
+        in_json(_document(client, aimed, made))
         return
     shell = shell or usual(os.environ)
     click.echo("\n".join(lines(shell, made.variables, [name for name in made.unset if name in os.environ])))

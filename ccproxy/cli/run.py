@@ -9,7 +9,9 @@ import sys
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
+from ccproxy.cli import options
 from ccproxy.cli.clients import ANY, CLIENTS, named
 from ccproxy.cli.show import fail
 
@@ -31,18 +33,22 @@ class _Starting(click.Command):
             raise click.UsageError(f"{message}, as in: ccproxy run qwen -- claude -p hello", ctx) from None
 
 
+def _commands(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The clients that are installed, and files."""
+    known = (word for client in CLIENTS.values() for word in client.commands if shutil.which(word))
+    return [*options.items(known, incomplete), CompletionItem(incomplete, type="file")]
+
+
 @click.command("run", cls=_Starting)
-@click.argument("group", metavar="GROUP")
-@click.argument("words", metavar="-- COMMAND [ARGUMENT]...", nargs=-1, type=click.UNPROCESSED)
+@click.argument("group", metavar="GROUP", shell_complete=options.destinations)
+@click.argument("words", metavar="-- COMMAND [ARGUMENT]...", nargs=-1, type=click.UNPROCESSED, shell_complete=_commands)
 @click.option(
     "--client", type=click.Choice(list(CLIENTS)), help="Which client it is, where the command's name does not say it."
 )
-@click.option("--model", default="", metavar="NAME", help="The model to ask for, where the client would ask for another.")
-@click.option("--key", "key_name", default="", metavar="NAME", help="The proxy key to present; else the first that may.")
-@click.option("--port", type=click.IntRange(1, 65535), help="The server's port, where it was started with another one.")
-@click.option(
-    "--config", "file", metavar="FILE", help="The configuration; else $CCPROXY_CONFIG, ./ccproxy.toml, the user's."
-)
+@options.model_option
+@options.key_option
+@options.port_option
+@options.config_option
 def command(group: str, words: tuple[str, ...], client: str | None, **options: Any) -> None:
     """Start a client with what points it at GROUP.
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ccproxy.cli import options
+
 if TYPE_CHECKING:
     from ccproxy.config import Config, Group
 
 
 @click.command("serve")
-@click.option(
-    "--config", "file", metavar="FILE", help="The configuration; else $CCPROXY_CONFIG, ./ccproxy.toml, the user's."
-)
+@options.config_option
 @click.option("--host", help="Listen on this address in place of the configured one.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Listen on this port in place of the configured one.")
 def command(file: str | None, host: str | None, port: int | None) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 
-from ccproxy.cli.aim import Absent, Aim, Refused, absent, aim, ask, model_for, names, relaxed
+from ccproxy.cli.aim import Absent, Aim, Refused, aim, ask, model_for, names, relaxed
 from ccproxy.cli.clients import Client, Point, Setup, setup
 from ccproxy.cli.init import write
 from ccproxy.cli.show import fail, located
@@ -42,7 +42,7 @@ def written(
 def _served(aimed: Aim) -> tuple[str, ...]:
     try:
         return ask(aimed.url, aimed.key)
-    except Absent:
-        absent(aimed.url)
+    except Absent as error:
+        fail(str(error), advice="start it in another shell: ccproxy serve (if it runs on another port: --port)")
     except Refused as error:
         fail(f"{aimed.url}: {error}", advice="is that server run with this file? `ccproxy check` tells which one is read")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -11,6 +13,7 @@ import click
 
 from ccproxy.config import Config, find, load
 from ccproxy.errors import ConfigError
+from ccproxy.tables import nearest
 
 NO_CONFIG = "write one with `ccproxy init`, or see ccproxy work without one: `ccproxy demo`"
 
@@ -27,9 +30,29 @@ def fail(message: str, lines: Sequence[str] = (), advice: str = "", code: int = 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Rows in columns."""
-    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
-    for row in [heads, *rows]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    widths = [max(_width(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
+    for number, row in enumerate([heads, *rows]):
+        line = "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(line if number else heading(line))
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal: most East Asian letters take two (Unicode, UAX 11)."""
+    return len(text) + sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+
+
+def heading(text: str) -> str:
+    return click.style(text, bold=True)
+
+
+def in_json(document: object) -> None:
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def no_group(name: str, groups: Sequence[str]) -> NoReturn:
+    """The end of a command that was given a group which is not there."""
+    near = nearest(name, groups)
+    fail(f'there is no group "{name}"' + (f"; did you mean {near}?" if near else ""), advice=f"groups: {', '.join(groups)}")
 
 
 def located(explicit: str | None) -> Path:
@@ -45,12 +68,13 @@ def configured(path: Path, *, host: str | None = None, port: int | None = None) 
     try:
         return load(path, host=host, port=port)
     except ConfigError as error:
-        count = len(error.problems)
-        fail(
-            f"{path}: {count} problem{'s' * (count > 1)}",
-            error.problems,
-            "correct these lines, then try `ccproxy check`",
-        )
+        mistaken(path, error)
+
+
+def mistaken(path: Path, error: ConfigError) -> NoReturn:
+    """The end of a command whose configuration has mistakes."""
+    count = len(error.problems)
+    fail(f"{path}: {count} problem{'s' * (count > 1)}", error.problems, "correct these lines, then try `ccproxy check`")
 
 
 def base_url(host: str, port: int) -> str:

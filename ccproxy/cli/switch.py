@@ -6,17 +6,18 @@ from typing import Any
 
 import click
 
+from ccproxy.cli import options
+
 
 @click.command("switch")
-@click.argument("group", required=False)
-@click.option(
-    "--config", "file", metavar="FILE", help="The configuration; else $CCPROXY_CONFIG, ./ccproxy.toml, the user's."
-)
-def command(group: str | None, file: str | None) -> None:
+@click.argument("group", required=False, shell_complete=options.groups)
+@options.json_option
+@options.config_option
+def command(group: str | None, as_json: bool, file: str | None) -> None:
     """Make GROUP the one that /switch serves; without GROUP, tell which it is.
 
     The name is written into the file, comments and all else stay. A running server follows within a second."""
-    from ccproxy.cli.show import fail, located
+    from ccproxy.cli.show import fail, in_json, located, no_group
     from ccproxy.config.editing import Put, edit, read
     from ccproxy.errors import ConfigError
 
@@ -27,15 +28,22 @@ def command(group: str | None, file: str | None) -> None:
         fail(error.message, advice="see `ccproxy check`")
     groups = _groups(document)
     if group is None:
-        click.echo(_active(document) or f"no group is active; groups: {', '.join(groups)}")
+        active = _active(document)
+        if as_json:
+            in_json({"active": active or None, "groups": groups})
+        else:
+            click.echo(active or f"no group is active; choose one: ccproxy switch NAME; groups: {', '.join(groups)}")
         return
     if group not in groups:
-        fail(f'there is no group "{group}"', advice=f"groups: {', '.join(groups)}")
+        no_group(group, groups)
     try:
         edit(path, Put(("server", "active_group"), group))
     except ConfigError as error:
         fail(error.message, advice=f'write active_group = "{group}" into [server]')
-    click.echo(f"/switch leads to {group} now")
+    if as_json:
+        in_json({"active": group, "groups": groups})
+    else:
+        click.echo(f"/switch leads to {group} now")
 
 
 def _groups(document: dict[str, Any]) -> list[str]:

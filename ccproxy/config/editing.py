@@ -33,7 +33,7 @@ from tomlkit.items import AoT, Array, InlineTable, Item, Key, Table, Whitespace
 
 from ccproxy.errors import ConfigError
 
-__all__ = ["Edit", "Put", "Remove", "edit", "edited", "read"]
+__all__ = ["Edit", "Put", "Remove", "edit", "edited", "preview", "read"]
 
 Keys = tuple[str, ...]
 """A way down the tables: `("groups", "qwen", "models")`."""
@@ -62,6 +62,14 @@ def read(path: Path) -> dict[str, Any]:
     Raises ConfigError when it cannot be read."""
     try:
         return _parsed(_content(path)[0])
+    except ConfigError as error:
+        raise _in(path, error) from None
+
+
+def preview(path: Path, *edits: Edit) -> str:
+    """What the file would say after the changes. Raises ConfigError as `edit` does."""
+    try:
+        return edited(_content(path)[0], edits)
     except ConfigError as error:
         raise _in(path, error) from None
 

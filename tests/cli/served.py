@@ -38,6 +38,7 @@ keys = ["ci"]
 
 
 def configuration(folder: Path, content: str = CONFIG) -> Path:
+    folder.mkdir(exist_ok=True)
     path = folder / "ccproxy.toml"
     path.write_text(content)
     return path

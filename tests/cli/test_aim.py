@@ -169,3 +169,10 @@ def test_mistakes_are_told_all_the_same(tmp_path: Path, capsys: pytest.CaptureFi
     said = capsys.readouterr().err
     assert 'provider "down" does not exist' in said
     assert "ccproxy check" in said
+    assert "environment variable" not in said, "those of the server are no mistakes here"
+
+
+def test_a_missing_variable_may_be_the_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        relaxed(configuration(tmp_path, CONFIG.replace('"http://127.0.0.1:9/v1"', '"${UP_URL_UNSET}"')))
+    assert "base_url: the environment variable UP_URL_UNSET is not set" in capsys.readouterr().err

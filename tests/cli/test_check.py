@@ -108,3 +108,19 @@ base_url = "http://127.0.0.1:1/v1"
     assert "dead      none    no connection to 127.0.0.1:1\n" in result.stdout
     assert "2 of 3 questions failed" in result.stderr
     assert "hush" not in result.output
+
+
+def test_json(tmp_path: Path, upstream: str) -> None:
+    provider = f"[providers.p]\nprotocol = 'openai'\nbase_url = '{upstream}'\napi_keys = ['sk-good', 'sk-bad']\n"
+    said = check(f"[keys]\nk = 'x'\n{provider}", tmp_path, "--json")
+    assert said.exit_code == 0
+    document = json.loads(said.stdout)
+    assert document.pop("file").endswith("ccproxy.toml")
+    assert document == {"valid": True, "problems": [], "providers": ["p"], "groups": ["default"], "keys": ["k"]}
+    said = check(provider, tmp_path, "--json", "--probe")
+    assert said.exit_code == 1
+    assert [(a["key"], a["ok"]) for a in json.loads(said.stdout)["answers"]] == [("1 of 2", True), ("2 of 2", False)]
+    assert "sk-" not in said.output
+    said = check("[server]\nprt = 1\n", tmp_path, "--json")
+    assert said.exit_code == 1
+    assert json.loads(said.stdout)["problems"][0] == "server.prt: unknown key; did you mean port?"

@@ -20,6 +20,18 @@ def test_a_table_has_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "name    answer\na       1\nlonger\n"
 
 
+def test_wide_letters_take_two_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    show.table(("a", "b"), [("編程", "1"), ("code", "2")])
+    assert capsys.readouterr().out == "a     b\n編程  1\ncode  2\n"
+
+
+def test_an_unknown_group_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, told in (("qwn", 'there is no group "qwn"; did you mean qwen?'), ("x", 'there is no group "x"')):
+        with pytest.raises(SystemExit):
+            show.no_group(name, ["qwen", "bots"])
+        assert capsys.readouterr().err == f"{told}\ngroups: qwen, bots\n"
+
+
 @pytest.mark.parametrize(
     ("host", "url"),
     [

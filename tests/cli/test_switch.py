@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -54,10 +55,19 @@ def test_an_unknown_group_is_refused_with_the_list(tmp_path: Path) -> None:
     assert path.read_text() == FILE
 
 
+def test_json(tmp_path: Path) -> None:
+    path = tmp_path / "ccproxy.toml"
+    path.write_text(FILE)
+    assert json.loads(switch(path, "--json").output) == {"active": "a", "groups": ["a", "b"]}
+    assert json.loads(switch(path, "b", "--json").output) == {"active": "b", "groups": ["a", "b"]}
+    path.write_text("[providers.up]\nprotocol = 'openai'\n")
+    assert json.loads(switch(path, "--json").output) == {"active": None, "groups": ["default"]}
+
+
 def test_a_file_without_groups_has_one(tmp_path: Path) -> None:
     path = tmp_path / "ccproxy.toml"
     path.write_text("[providers.up]\nprotocol = 'openai'\n")
-    assert switch(path).output == "no group is active; groups: default\n"
+    assert switch(path).output == "no group is active; choose one: ccproxy switch NAME; groups: default\n"
     assert switch(path, "default").exit_code == 0
 
 
