@@ -1,0 +1,98 @@
+"""One run of a client: a home of its own, no network but loopback, a time limit that also ends what it has started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from attrs import frozen
+
+from tests.clients.kinds import Client
+
+LONGEST = 90
+"""Seconds; 1 to 5 are usual on an idle machine."""
+
+_CLOSED = "http://127.0.0.1:9"
+"""A proxy that nobody answers as: who asks for anything but loopback fails at once."""
+
+
+@frozen
+class Ran:
+    """code: None where the time was over."""
+
+    code: int | None
+    output: str
+    errors: str
+
+    def __str__(self) -> str:
+        how = "was not done in time" if self.code is None else f"exit code {self.code}"
+        return f"{how}\n--- its output\n{self.output[-4000:]}\n--- its errors\n{self.errors[-4000:]}"
+
+
+def run(client: Client, program: Path, url: str, work: Path, home: Path) -> Ran:
+    """Runs the client in `work` until it is done. url: ccproxy's address with the group's path."""
+    words = {"url": url, "key": "sk-client", "model": client.model, "prompt": client.prompt, "home": home, "work": work}
+    for place, text in client.files.items():
+        path = Path(_filled(place, words))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_filled(text, words))
+    more = {name: _filled(value, words) for name, value in {**client.variables, **client.quiet}.items()}
+    command = [str(program), *(_filled(one, words) for one in client.command)]
+    return _run(command, work, {**_environment(home), **more})
+
+
+def _filled(text: str, words: dict[str, object]) -> str:
+    for name, value in words.items():
+        text = text.replace(f"{{{name}}}", str(value))
+    return text
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Nothing of the user's but what a program needs to start."""
+    (home / "tmp").mkdir(parents=True, exist_ok=True)
+    away = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), _CLOSED)
+    away |= {"no_proxy": "127.0.0.1,localhost"}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+    return {
+        **kept,
+        **away,
+        **{name.upper(): value for name, value in away.items()},
+        "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def _run(command: list[str], work: Path, environment: dict[str, str]) -> Ran:
+    process = subprocess.Popen(
+        command,
+        cwd=work,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        output, errors = process.communicate(timeout=LONGEST)
+        return Ran(process.returncode, output, errors)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        output, errors = process.communicate()
+        return Ran(None, output, errors)
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """With what it has started in its session."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
