@@ -8,7 +8,7 @@
 
 - One task, `run`, opens and closes the connection; calls come from their own tasks and use the session that is there.
 - A pause grows from FIRST_PAUSE to LONGEST_PAUSE with each failure in turn. Who calls does not wait for its end, but no
-  attempt begins sooner than EAGER_PAUSE after the last one failed.
+  attempt begins sooner than EAGER_PAUSE after the last one began.
 - What a server offered stays listed while it rests: a list that flickers costs clients their prompt caches.
 - A call is sent once. What becomes of it when the connection ends is not known, and so it is an error that says this.
 - A connection over HTTP that was not used for a while is asked with a ping before a call is sent on it, and a network that
@@ -18,7 +18,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, cast
 
@@ -102,7 +101,7 @@ class Connection:
         self._scope = anyio.CancelScope()
         self._tasks: Any = None
         self._pause = FIRST_PAUSE
-        self._failed_at = -math.inf
+        self._began = 0.0
         self._used = 0.0
         self._level: types.LoggingLevel | None = None
         self._subscribed: set[str] = set()
@@ -121,13 +120,13 @@ class Connection:
                 await self._wanted.wait()
                 self.state = "starting"
                 self._attempt.set()
-                began = anyio.current_time()
+                self._began = anyio.current_time()
                 try:
                     await self._connected()
                     failure = "the connection ended"
                 except Exception as error:
                     failure = self._words(reason(error))
-                if anyio.current_time() - began > STABLE_SECONDS:
+                if anyio.current_time() - self._began > STABLE_SECONDS:
                     self._pause = FIRST_PAUSE
                 await self._rest(failure)
 
@@ -137,6 +136,11 @@ class Connection:
     def want(self) -> None:
         """Somebody asks: it starts, if it has not."""
         self._wanted.set()
+
+    async def attempted(self) -> None:
+        """Connects, where it is not connected: returns when it is ready or the attempt has failed, or too late."""
+        with anyio.move_on_after(self.timeout):
+            await self._connected_anew()
 
     async def settled(self) -> None:
         """Returns when it is ready or has failed."""
@@ -193,7 +197,6 @@ class Connection:
     async def _rest(self, failure: str) -> None:
         """Until it is to be tried again."""
         self._lose()
-        self._failed_at = anyio.current_time()
         self.error = f"{failure} ({self._stderr.last})" if self._stderr.last else failure
         log.warning("%s: %s; tried again in %g s", self.name, self.error, self._pause)
         self._settled.set()
@@ -202,7 +205,7 @@ class Connection:
             self.want()
         with anyio.move_on_after(self._pause):
             await self._wanted.wait()
-            await anyio.sleep_until(self._failed_at + EAGER_PAUSE)
+            await anyio.sleep_until(self._began + EAGER_PAUSE)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self._settled = anyio.Event()
         self._wanted.set()
@@ -372,12 +375,13 @@ class Connection:
 
     async def _asked(self, request: Any, result: TypeAdapter[Any], progress: Any = None) -> BaseModel:
         """Sends a request, once. Raises MCPError, which names the server."""
+        session = None
         try:
             with anyio.fail_after(self.timeout):
                 session = await self._reached()
                 answer = await session.send_request(request, result, progress_callback=progress)
         except TimeoutError:
-            raise self._late() from None
+            raise self._late(session is not None) from None
         except MCPError as error:
             raise self._named(error) from None
         except ValidationError as error:
@@ -399,34 +403,35 @@ class Connection:
         if self.state == "ready" and self.settings.url and idle > STALE_SECONDS:
             await self._probe()
         if self._session is None:
-            self._waiting += 1
-            try:
-                await self._connected_anew()
-            finally:
-                self._waiting -= 1
+            await self._connected_anew()
         if self._session is None:
             raise MCPError(types.CONNECTION_CLOSED, self.error or "is not connected")
         return self._session
 
     async def _connected_anew(self) -> None:
         """Until the attempt that runs, or the next one, has come to an end."""
-        self.want()
-        if self.state == "resting":
-            await self._attempt.wait()
-        await self.settled()
+        self._waiting += 1
+        try:
+            self.want()
+            if self.state == "resting":
+                await self._attempt.wait()
+            await self.settled()
+        finally:
+            self._waiting -= 1
 
     # What is said of failures
 
     def failure(self, what: str, code: int = types.CONNECTION_CLOSED, data: Any = None) -> MCPError:
         return MCPError(code, f"MCP server {self.name}: {self._words(what)}", data)
 
-    def _late(self) -> MCPError:
-        state = "did not answer" if self.state == "ready" else f"was {self.state}"
-        return self.failure(f"{state} within {self.timeout:g} s; the call may have taken effect", types.REQUEST_TIMEOUT)
+    def _late(self, sent: bool) -> MCPError:
+        what = "did not answer" if sent else "could not be connected"
+        effect = "the call may have taken effect" if sent else self.error or "it is still starting"
+        return self.failure(f"{what} within {self.timeout:g} s; {effect}", types.REQUEST_TIMEOUT)
 
     def _named(self, error: MCPError) -> MCPError:
         if error.code == types.REQUEST_TIMEOUT and "timed out" in error.message:
-            return self._late()
+            return self._late(True)
         if error.code == types.CONNECTION_CLOSED and error.message == "Connection closed":
             return self.failure("ended during the call, which may have taken effect; it is not repeated")
         if error.code == types.INVALID_REQUEST and error.message == "Session terminated":  # the SDK's word for 404

@@ -78,7 +78,7 @@ class Endpoint:
     """See the module."""
 
     def __init__(self, hub: Hub, version: str, max_body: int) -> None:
-        self._hub = hub
+        self.hub = hub
         self._version = version
         self._max_body = max_body
         self._views: dict[str, View] = {}
@@ -86,19 +86,19 @@ class Endpoint:
         self._tasks: Any = None
 
     def __repr__(self) -> str:
-        return f"<Endpoint {len(self._sessions)} sessions {self._hub}>"
+        return f"<Endpoint {len(self._sessions)} sessions {self.hub}>"
 
     async def run(self) -> None:
         """The job of the whole: the hub, the sessions, and the servers behind. Until cancelled."""
         async with anyio.create_task_group() as self._tasks:
-            self._tasks.start_soon(self._hub.run)
+            self._tasks.start_soon(self.hub.run)
             while True:
                 await anyio.sleep(1)
                 self._expire()
 
     def apply(self, config: Config) -> None:
         """Another configuration is in force. May be called from any thread."""
-        self._hub.apply(config)
+        self.hub.apply(config)
 
     def handler(self, group: str, key: str) -> Handler:
         """The ASGI application for one request. key: the proxy key's name."""
@@ -113,11 +113,11 @@ class Endpoint:
         return handle
 
     async def _handle(self, owner: Owner, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._hub.begun()
+        await self.hub.begun()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         version = headers.get("mcp-protocol-version")
         if version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS:
-            self._hub.wake(self._hub.words(owner.group))
+            self.hub.wake(self.hub.words(owner.group))
             await (await self._view(owner.group)).handle(scope, receive, send)
             return
         method = _METHODS.get(scope["method"])
@@ -130,7 +130,7 @@ class Endpoint:
     async def _view(self, group: str) -> View:
         view = self._views.get(group)
         if view is None:
-            view = self._views[group] = View(group, self._hub, self._version, self._max_body)
+            view = self._views[group] = View(group, self.hub, self._version, self._max_body)
             await self._tasks.start(_run_view, view)
         return view
 
@@ -148,11 +148,11 @@ class Endpoint:
         """A new session. Raises Refused."""
         self._make_room()
         view = await self._view(owner.group)
-        session = Session(secrets.token_urlsafe(24), owner, view.server, self._hub)
+        session = Session(secrets.token_urlsafe(24), owner, view.server, self.hub)
         self._sessions[session.id] = session
-        self._hub.audience.add(session)
+        self.hub.audience.add(session)
         self._tasks.start_soon(self._run_session, session)
-        self._hub.wake(self._hub.words(owner.group))
+        self.hub.wake(self.hub.words(owner.group))
         return session
 
     async def _run_session(self, session: Session) -> None:
@@ -209,7 +209,7 @@ class Endpoint:
             raise Refused(406, "the standing stream is text/event-stream, which the accept header leaves out")
         last = headers.get("last-event-id")
         found = session.shelf.resumed(last) if last else None
-        stream, seen = found or (session.shelf.standing, session.shelf.standing.after(0)[0] if last else 0)
+        stream, seen = found or (session.shelf.standing, session.shelf.standing.told)
         with _InUse(session):
             await _events(session, stream, seen, receive, send, [])
 
@@ -350,6 +350,7 @@ async def _events(
         while stream.reader is me:
             seen, data = stream.after(seen)
             if data:
+                stream.told = seen
                 await send({"type": "http.response.body", "body": data, "more_body": True})
             elif stream.done:
                 break

@@ -26,7 +26,7 @@ from mcp.shared.exceptions import MCPError
 from ccproxy.config import Config, Mcp
 from ccproxy.mcp.builtin import BuiltIn, built_in
 from ccproxy.mcp.connection import Connection, Kind, Listener, State
-from ccproxy.mcp.names import allowed, in_set, listed, qualified, serves
+from ccproxy.mcp.names import SEPARATOR, allowed, in_set, listed, qualified, serves
 from ccproxy.mcp.schemas import Schemas
 
 log = logging.getLogger("ccproxy.mcp")
@@ -341,12 +341,20 @@ class Hub(Listener):
         """The server, and what it calls the thing. Raises MCPError."""
         found = self._lookup(name, names(words))
         if found is None:
-            await self.settled(words)  # its server may not have been asked for yet
+            await self._asked_for(name, words)
             found = self._lookup(name, names(words))
         if found is None:
             raise MCPError(types.INVALID_PARAMS, self._unknown(name, what, names(words), words))
         server, own = found
         return self.connections[server], own
+
+    async def _asked_for(self, name: str, words: Words) -> None:
+        """The name may be one of a server that was not connected yet."""
+        connection = self.connections.get(name.partition(SEPARATOR)[0])
+        if connection is not None and serves(connection.name, words):
+            await connection.attempted()
+        else:
+            await self.settled(words)
 
     def _lookup(self, name: str, names: Names) -> tuple[str, str] | None:
         """Bare names are listed in place of full ones, which are understood as well."""
@@ -358,7 +366,7 @@ class Hub(Listener):
         return None
 
     def _unknown(self, name: str, what: str, names: Iterable[str], words: Words) -> str:
-        server = name.partition("__")[0]
+        server = name.partition(SEPARATOR)[0]
         connection = self.connections.get(server)
         if connection is not None and serves(server, words):
             state = f"is {connection.state}: {connection.error}" if connection.error else f"has no such {what}"

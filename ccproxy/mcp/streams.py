@@ -31,6 +31,7 @@ class Stream:
         self.done = False
         self.size = 0
         self.reader: object | None = None
+        self.told = 0  # the number of the last event that a reader was given
         self._events: deque[tuple[int, bytes]] = deque()
         self._answers: list[bytes] = []
         self._last = 0

@@ -15,6 +15,10 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
+from ccproxy.app import App
+from ccproxy.config import loads
+from ccproxy.mcp import Endpoint
+from ccproxy.transport.on_asyncio import serve
 from tests.fakes.server import ccproxy_process, free_port
 
 SERVERS = Path(__file__).parent / "servers"
@@ -52,18 +56,17 @@ async def client(
 ) -> AsyncIterator[Client]:
     headers = {"authorization": f"Bearer {token}"} if token else {}
     async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
-        transport = streamable_http_client(address + path, http_client=http)
+        transport = streamable_http_client(address + path, http_client=http, max_sse_event_size=None)
         async with Client(transport, mode=mode, **more) as connected:
             yield connected
 
 
 async def said_of(mcp: Client, name: str, arguments: dict[str, Any]) -> str:
-    """What a call that fails is answered with, whether as an error or as a result that is one."""
+    """What a call is answered with, whether as a result or as an error."""
     try:
         result = await mcp.call_tool(name, arguments)
     except MCPError as error:
         return error.message
-    assert result.is_error
     return words(result)
 
 
@@ -77,3 +80,15 @@ async def eventually(check: Any, seconds: float = 20) -> None:
     with anyio.fail_after(seconds):
         while not check():
             await anyio.sleep(0.02)
+
+
+@asynccontextmanager
+async def inside(config: str) -> AsyncIterator[tuple[str, Endpoint]]:
+    """A server in this loop: its address, and the endpoint to look into."""
+    app = App(loads(config, {}))
+    server = await serve(app, "127.0.0.1", 0)
+    try:
+        assert app._mcp is not None
+        yield f"http://127.0.0.1:{server.port}", app._mcp
+    finally:
+        await server.close(0)

@@ -1,5 +1,5 @@
-"""An MCP server on the SDK for the tests, over stdio or, with a port, over Streamable HTTP. What it can is named in its
-tools; it keeps no state but what a test writes to the file `$PLAIN_LOG` names."""
+"""An MCP server on the SDK for the tests, over stdio or, with a port, over Streamable HTTP (`sse`: the older transport). What
+it can is named in its tools; it keeps nothing but what it notes in the file that `$PLAIN_LOG` names."""
 
 from __future__ import annotations
 
@@ -156,6 +156,7 @@ def text(words: str) -> TextContent:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
+        kind = "sse" if "sse" in sys.argv else "streamable-http"
+        server.run(kind, host="127.0.0.1", port=int(sys.argv[1]))  # type: ignore[call-overload]
     else:
         server.run("stdio")
