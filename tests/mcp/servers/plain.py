@@ -1,5 +1,5 @@
-"""An MCP server on the SDK for the tests, over stdio or, with a port, over Streamable HTTP (`sse`: the older transport). What
-it can is named in its tools; it keeps nothing but what it notes in the file that `$PLAIN_LOG` names."""
+"""An MCP server on the SDK for the tests, over stdio or, with a port, over Streamable HTTP (`sse`: the older transport).
+What it can is named in its tools; it keeps nothing but what it notes in the file that `$PLAIN_LOG` names."""
 
 from __future__ import annotations
 
