@@ -22,7 +22,7 @@ from ccproxy.app import access
 from ccproxy.app.entrance import Entrance, Entrances, Lead
 from ccproxy.app.index import ccproxy_version, index, json_reply, probe
 from ccproxy.app.models import ModelLists, base_of
-from ccproxy.app.router import MCP_PATH, Match, Misrouted, PathTable
+from ccproxy.app.router import MCP_PATH, MCP_SERVERS, Match, Misrouted, PathTable
 from ccproxy.app.store import Owner, Shelf, Store, opened, view
 from ccproxy.codec import jsontext
 from ccproxy.config import Config, Provider
@@ -156,6 +156,9 @@ class App:
         key = access.key_of(head, self.config.keys)
         if head.path == "/":
             return self._index(head)
+        if (head.method, head.path) == ("GET", MCP_SERVERS) and self._mcp is not None and self.config.mcp is not None:
+            self._check_mcp(key)
+            return json_reply(200, {"servers": self._mcp.servers()})
         group = self._paths.mcp_group(head.path) if self.config.mcp is not None else None
         if group is not None:
             return self._handed_to_mcp(head, group, key)
@@ -258,8 +261,8 @@ class App:
         assert self.config.mcp is not None
         if group:
             self._check_group(group, key)
-        elif self.config.mcp.keys is not None and key not in self.config.mcp.keys:
-            raise Forbidden(f'the proxy key "{key}" may not use {MCP_PATH}', code="mcp_forbidden")
+        else:
+            self._check_mcp(key)
         self._check_size(head)
         return Handoff(self._mcp.handler(group, key), self.config.limits.max_body, standing=head.method == "GET")
 
@@ -283,6 +286,10 @@ class App:
         allowed = self.config.groups[group].keys if group in self.config.groups else None
         if allowed is not None and key not in allowed:
             raise Forbidden(f'the proxy key "{key}" may not use the group "{group}"', code="group_forbidden")
+
+    def _check_mcp(self, key: str) -> None:
+        if self.config.mcp is not None and self.config.mcp.keys is not None and key not in self.config.mcp.keys:
+            raise Forbidden(f'the proxy key "{key}" may not use {MCP_PATH}', code="mcp_forbidden")
 
     def _check_size(self, head: RequestHead) -> None:
         length, most = head.framing.length, self.config.limits.max_body

@@ -77,6 +77,9 @@ SWITCH = "switch"
 MCP_PATH = "/mcp/http"
 """The endpoint of all MCP servers, which is no protocol's route."""
 
+MCP_SERVERS = "/mcp/servers"
+"""Their state, for `ccproxy mcp list`."""
+
 _KNOWN = 64
 """Paths that are remembered with where they lead. A person has a few groups; a path may have 64 KiB of slashes."""
 

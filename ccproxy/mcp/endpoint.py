@@ -100,6 +100,10 @@ class Endpoint:
         """Another configuration is in force. May be called from any thread."""
         self.hub.apply(config)
 
+    def servers(self) -> list[dict[str, object]]:
+        """Every server's state, for people and programs that look after them."""
+        return [{"name": s.name, "state": s.state, "error": s.error, "tools": s.tools} for s in self.hub.servers()]
+
     def handler(self, group: str, key: str) -> Handler:
         """The ASGI application for one request. key: the proxy key's name."""
 
