@@ -6,7 +6,6 @@ the real way of a request. What it says is decided by `script`:
     the last message is a tool's result     ->  it reads the result back
     there are tools and a call is asked for ->  it calls the tool that the message names, else the first one
     otherwise                               ->  it greets and says what it was told
-
 and before that it thinks, when thinking was asked for.
 """
 
@@ -51,8 +50,9 @@ Step = Callable[[Sink], None]
 
 def script(request: Request) -> list[Step]:
     """Everything that the model says to this request, from the first thought to the finish."""
-    last = request.messages[-1] if request.messages else Message("user", [])
-    said = _text_of(last.parts)
+    said_to_it = [message for message in request.messages if message.role in ("user", "tool")]
+    last = said_to_it[-1] if said_to_it else Message("user", [])
+    said = _own_words(last.parts)
     results = [part for part in last.parts if isinstance(part, ToolResult)]
     tools = [tool for tool in request.tools if isinstance(tool, Tool)]
     thought = _spoken("thinking", "Let me think. They want to see me think, so I do.") if _thinks(request) else []
@@ -245,6 +245,13 @@ def _example(schema: JSON, said: str) -> JSON:
     quoted = _QUOTED.findall(said)
     kind = schema.get("type")
     return _EXAMPLES.get(kind, quoted[-1] if quoted else said) if isinstance(kind, str) else said
+
+
+def _own_words(parts: Sequence[Part]) -> str:
+    """What a person wrote, among the texts that agents put beside it in tags (`<system-reminder>`): these name every tool
+    there is, and the model would never come to an end."""
+    own = [part for part in parts if not (isinstance(part, Text) and part.text.lstrip().startswith("<"))]
+    return _text_of(own) or _text_of(parts)
 
 
 def _text_of(parts: Sequence[Part]) -> str:

@@ -55,6 +55,22 @@ GREETING = "Hello from ccproxy's scripted model. You said: "
 SPEECHES = [
     pytest.param(request(Text("good  morning\n")), GREETING + "good  morning\n", id="text"),
     pytest.param(request(Text("one"), Image(url="u"), Text("two")), GREETING + "one two", id="parts"),
+    pytest.param(
+        request(Text("<system-reminder>use the tool run</system-reminder>"), Text("hi"), tools=[WEATHER]),
+        GREETING + "hi",
+        id="what an agent puts beside a person's words",
+    ),
+    pytest.param(request(Text("<b>hi</b>")), GREETING + "<b>hi</b>", id="nothing else"),
+    pytest.param(
+        Request(
+            origin="claude",
+            model="m",
+            messages=[Message("user", [Text("hi")]), Message("system", [Text("tools: run, read")])],
+            tools=[WEATHER],
+        ),
+        GREETING + "hi",
+        id="a system's message at the end",
+    ),
     pytest.param(request(), GREETING + "(nothing)", id="nothing"),
     pytest.param(Request(origin="openai", model="m"), GREETING + "(nothing)", id="no message"),
     pytest.param(request(Text("call a tool")), GREETING + "call a tool", id="no tools to call"),
