@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
+import shlex
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +29,10 @@ def command(file: str | None, host: str | None, port: int | None) -> None:
     path = located(file)
     config = configured(path, host=host, port=port)
     _log_to_stderr(config.log.level)
-    _run(config, path, host, port)
+    _run(config, path, host, port, f" --config {shlex.quote(file)}" if file else "")
 
 
-def _run(config: Config, path: Path, host: str | None, port: int | None) -> None:
+def _run(config: Config, path: Path, host: str | None, port: int | None, option: str) -> None:
     from ccproxy.app import App
     from ccproxy.app.watch import Watched
     from ccproxy.cli.show import fail
@@ -38,7 +40,8 @@ def _run(config: Config, path: Path, host: str | None, port: int | None) -> None
     from ccproxy.transport.on_asyncio import Server, run
 
     def on_ready(server: Server) -> None:
-        click.echo("\n".join(welcome(config, path, server.port)))
+        options = option if port is None else f"{option} --port {server.port}"
+        click.echo("\n".join(welcome(config, path, server.port, options)))
         watched.start()
 
     def on_change(changed: Config) -> None:
@@ -56,9 +59,10 @@ def _run(config: Config, path: Path, host: str | None, port: int | None) -> None
         fail(message, advice=advice)
 
 
-def welcome(config: Config, path: Path, port: int) -> list[str]:
-    """Where ccproxy listens, its groups, and how to point a client at it."""
+def welcome(config: Config, path: Path, port: int, options: str = "") -> list[str]:
+    """Where ccproxy listens, its groups, and how to point a client at it. options: what commands need to find it."""
     from ccproxy.cli.guide import guide
+    from ccproxy.cli.shells import usual
     from ccproxy.cli.show import base_url
 
     url = base_url(config.server.host, port)
@@ -73,7 +77,7 @@ def welcome(config: Config, path: Path, port: int) -> list[str]:
         *(f"  {url}{prefixes[name]}  {_described(name, group)}" for name, group in config.groups.items()),
         *([f"  {url}/switch  now {active}; another: ccproxy switch NAME"] if active else []),
         "",
-        *(f"  {line}" for line in guide(url + prefixes[first], keys)),
+        *guide(first, url + prefixes[first], keys, usual(os.environ), options),
         "",
     ]
 

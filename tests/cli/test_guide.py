@@ -1,17 +1,23 @@
 from __future__ import annotations
 
-from ccproxy.cli.guide import CLIENTS, guide
+from ccproxy.cli.guide import guide
 
 
-def test_every_client_is_pointed_at_the_group() -> None:
-    lines = guide("http://127.0.0.1:1/qwen", [])
-    assert [line.split("  ")[0] for line in lines] == list(CLIENTS)
-    assert all("http://127.0.0.1:1/qwen" in line for line in lines)
-    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:1/qwen ANTHROPIC_AUTH_TOKEN=any claude" in lines[0]
+def test_what_to_type_in_another_shell_and_what_to_enter_elsewhere() -> None:
+    assert guide("qwen", "http://127.0.0.1:1/qwen", [], "bash") == [
+        "In another shell:",
+        "  ccproxy run qwen -- claude  a client there; or gemini, codex, qwen, opencode, aider, cline, crush, cn, ollama",
+        '  eval "$(ccproxy env qwen)"  whatever else you start in that shell',
+        "Elsewhere: base URL http://127.0.0.1:1/qwen/v1 for OpenAI's SDKs, http://127.0.0.1:1/qwen for Anthropic's, "
+        "Google's and Ollama's; key: any",
+    ]
 
 
 def test_where_keys_are_needed_it_says_which() -> None:
-    lines = guide("http://h:1", ["laptop", "ci"])
-    assert "ANTHROPIC_AUTH_TOKEN=KEY" in lines[0]
-    assert lines[-1].startswith("KEY ")
-    assert "laptop or ci" in lines[-1]
+    assert guide("qwen", "http://h:1", ["laptop", "ci"], "fish")[-1].endswith("; key: the token of laptop or ci")
+
+
+def test_how_the_server_was_started_is_how_it_is_found() -> None:
+    lines = guide("qwen", "http://h:1", [], "fish", " --port 1")
+    assert lines[1].startswith("  ccproxy run --port 1 qwen -- claude ")
+    assert lines[2].startswith("  ccproxy env --port 1 qwen | source ")

@@ -27,10 +27,9 @@ def test_it_says_where_it_listens_and_how_to_get_there() -> None:
     said = greeting(PROVIDER)
     assert said.startswith("ccproxy listens on http://127.0.0.1:8080 (ccproxy.toml)\n")
     assert "http://127.0.0.1:8080  group default: *\n" in said
-    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:8080 ANTHROPIC_AUTH_TOKEN=any claude" in said
-    assert "OPENAI_BASE_URL=http://127.0.0.1:8080/v1" in said
-    assert "GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8080 " in said
-    assert "OLLAMA_HOST=http://127.0.0.1:8080" in said
+    assert "  ccproxy run default -- claude " in said
+    assert "base URL http://127.0.0.1:8080/v1 for OpenAI's SDKs, http://127.0.0.1:8080 for Anthropic's" in said
+    assert "key: any" in said
 
 
 def test_it_names_groups_and_the_keys_they_take_and_no_token() -> None:
@@ -39,8 +38,9 @@ def test_it_names_groups_and_the_keys_they_take_and_no_token() -> None:
         "[groups.qwen.models]\na = 'p/a'\nb = 'p/b'\nc = 'p/c'\nd = 'p/d'\ne = 'p/e'\n"
     )
     assert "http://127.0.0.1:8080/qwen  group qwen (coding): a, b, c, d, ...\n" in said
-    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:8080/qwen ANTHROPIC_AUTH_TOKEN=KEY" in said
-    assert "the token of ci in" in said
+    assert "  ccproxy run qwen -- claude " in said
+    assert "http://127.0.0.1:8080/qwen for Anthropic's" in said
+    assert "the token of ci" in said
     assert "hush" not in said
 
 
