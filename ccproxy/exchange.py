@@ -362,9 +362,11 @@ class Exchange:
     def _streams(self, first: bytes) -> bool:
         """Whether the upstream's body is a stream. What it says it is counts; where it says nothing or JSON, its first byte
         tells, since some call an event stream `application/json` and some send no type at all."""
-        kind = next((v for n, v in self._answer_headers if n == "content-type"), "").lower()
-        if "event-stream" in kind or "ndjson" in kind:
-            return True
+        for name, value in self._answer_headers:
+            if name == "content-type":
+                if "event-stream" in (kind := value.lower()) or "ndjson" in kind:
+                    return True
+                break
         if self._prepared is None or not self._prepared.stream:
             return False
         return first.lstrip()[:1] not in (b"{", b"")

@@ -96,12 +96,14 @@ class LengthReader(BodyReader):
         self.done = length == 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        piece = data[: self._left]
-        self._left -= len(piece)
-        if not self._left:
+        left = self._left
+        if len(data) >= left:
+            if len(data) > left:
+                self.rest += data[left:]
+                data = data[:left]
             self.done = True
-            self.rest += data[len(piece) :]
-        return [piece] if piece else []
+        self._left = left - len(data)
+        return [data] if data else []
 
     def _short_of(self) -> str:
         return f"{self._left} bytes before the body's end"

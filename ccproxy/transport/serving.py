@@ -392,7 +392,8 @@ class ClientConnection:
         assert body is not None
         assert driver is not None
         try:
-            self._collect(body.feed(data))
+            if slices := body.feed(data):
+                self._collect(slices)
             if not body.done:
                 self._enter(self._read_body, self._limits.body_seconds, self._body_late)
                 return
@@ -409,17 +410,18 @@ class ClientConnection:
 
     def _end_body(self, body: BodyReader) -> None:
         """No more of it is wanted; what came behind it is the next request's."""
-        self._held, body.rest = body.rest + self._held, b""
+        if body.rest:
+            self._held, body.rest = body.rest + self._held, b""
         self._take = None
         self._deadline = math.inf
 
     def _collect(self, slices: list[bytes]) -> None:
         """One part for each read: a body of tiny chunks must not take many times its bytes."""
-        if slices:
-            data = slices[0] if len(slices) == 1 else b"".join(slices)
-            data = data if self._decoder is None else self._decoder.feed(data)
-            self._size += len(data)
-            self._parts.append(data)
+        data = slices[0] if len(slices) == 1 else b"".join(slices)
+        if self._decoder is not None:
+            data = self._decoder.feed(data)
+        self._size += len(data)
+        self._parts.append(data)
         if self._size > self._max_body:
             raise self._too_large()
 
@@ -481,8 +483,10 @@ class ClientConnection:
         head, body = self._head, self._body
         if head is None or body is None or not head.keep_alive or self._house.closing:
             return False
+        if body.done:
+            return True
         short = head.framing.kind == "length" and head.framing.length <= SKIP_BYTES
-        return body.done or (short and not self._awaits_continue)
+        return short and not self._awaits_continue
 
     def _send_head(self, status: int, headers: Headers, framing: Framing) -> None:
         version = self._head.version if self._head is not None else "1.1"

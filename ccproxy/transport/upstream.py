@@ -244,20 +244,21 @@ class Errand:
         self._seconds = min(dial.connect_timeout, upstreams.limits.connect_seconds)
         self._asker = asker
         self._upstreams = upstreams
-        self._connection: UpstreamConnection | None = None
-        self._stop_connecting: Callable[[], object] | None = None
-        self._over = False
-        self._paused = False
-        self.silent = True  # no byte of an answer has come
         self._reader = HeadReader.client(dial.method)
-        self._head: ResponseHead | None = None
-        self._body: BodyReader | None = None
-        self._decoder: ContentDecoder | None = None
         kept = upstreams.take(dial.endpoint)
         if kept is not None:
             self._ask(kept)
         else:
             self._connect()
+
+    _connection: UpstreamConnection | None = None
+    _stop_connecting: Callable[[], object] | None = None
+    _over = False
+    _paused = False
+    silent = True  # no byte of an answer has come
+    _head: ResponseHead | None = None
+    _body: BodyReader | None = None
+    _decoder: ContentDecoder | None = None
 
     def __repr__(self) -> str:
         phase = "over" if self._over else "answering" if self._body else "asked" if self._connection else "connecting"
