@@ -37,6 +37,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     ("ccproxy.protocols.base", 2, {"attrs"}),
     ("ccproxy.policy", 2, {"attrs"}),
     ("ccproxy.transport.http1", 2, {"attrs"}),
+    ("ccproxy.transport.heads_out", 2, set()),
     ("ccproxy.transport.body", 2, {"attrs", "zstandard", "brotli"}),
     ("ccproxy.transport.tunnel", 2, {"socksio", "attrs"}),
     ("ccproxy.transport.pool", 2, {"attrs"}),

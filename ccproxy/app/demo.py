@@ -32,7 +32,8 @@ from ccproxy.policy.routing import DEFAULT, Destination
 from ccproxy.protocols.base import Call, Headers, Protocol
 from ccproxy.reasoning import effort_of
 from ccproxy.stream import Collector, Sink
-from ccproxy.transport.http1 import RequestHead, authority
+from ccproxy.transport.heads_out import authority
+from ccproxy.transport.http1 import RequestHead
 
 MODEL = "demo"
 SCRIPTED = "/scripted"

@@ -1,4 +1,4 @@
-"""Heads of HTTP/1 messages, read in both roles and written (RFC 9112). Bodies are `body.py`'s.
+"""Heads of HTTP/1 messages, read in both roles (RFC 9112). Written they are by `heads_out`; bodies are `body.py`'s.
 
 One `HeadReader` reads one head. Bytes go in until the empty line has come; a head comes out, and what stands behind it is
 in `rest`, where the body begins. Then the reader is spent: keep-alive and pipelining are a fresh reader that is fed what
@@ -30,7 +30,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, KeysView
 from functools import lru_cache, partial
-from http import HTTPStatus
 from operator import methodcaller
 from typing import Generic, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote
@@ -48,8 +47,6 @@ KiB (nginx: 32 KiB, Node: 16 KiB, Go: 1 MiB)."""
 
 FIELDS_LIMIT = 256
 """Headers of a message. SDKs send 20, gateways add as many (Apache: 100, aiohttp: 128, Node: 2000)."""
-
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 # ---------------------------------------------------------------------------------------------------------------------
 # What comes out
@@ -173,7 +170,7 @@ class HeadReader(Generic[HeadT]):
     def feed(self, data: bytes) -> HeadT | None:
         """The head once it is complete, None before. After a head or an error the reader is spent."""
         try:
-            if not self._held and not data.startswith(_LINE_END):
+            if not self._held and not data.startswith(LINE_END):
                 end = data.find(_END) + 4
                 if 4 <= end <= self._limit + 4:  # the usual: the whole head in one read
                     head = self._read(data[:end])
@@ -249,14 +246,14 @@ _NAME = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"  # RFC 9110, section 5.6.2: token
 _TEXT = r"[\t\x20-\x7e\x80-\xff]*"  # section 5.5, with white space at its ends
 _REQUEST_LINE = re.compile(rf"({_NAME}) ([\x21-\x7e]+) HTTP/(1\.[01])\r\n")
 _STATUS_LINE = re.compile(rf"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: {_TEXT})?\r\n")
-_TOKEN = re.compile(_NAME)
+TOKEN = re.compile(_NAME)
 _LENGTH_DIGITS = 18  # below 2**63
 _LENGTH = re.compile(rf"[0-9]{{1,{_LENGTH_DIGITS}}}")
 _HOST = re.compile(r"[-A-Za-z0-9._~!$&'()*+;=%:\[\]]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_PLAIN = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
+PLAIN = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 """What may stand in a line: without it, nothing but the line ends is left of a head."""
-_LINE_END = b"\r\n"
+LINE_END = b"\r\n"
 
 
 _NAMES, _LONG_NAME = 1024, 64
@@ -265,7 +262,7 @@ _NAMES, _LONG_NAME = 1024, 64
 KnownT = TypeVar("KnownT")
 
 
-class _Known(dict[str, KnownT]):
+class Known(dict[str, KnownT]):
     """What `judge` says of a header's name, looked up once it was asked; `judge` raises for what is no name. All messages
     together have a few dozen names."""
 
@@ -325,7 +322,7 @@ def _judged(raw: bytes, peer: str) -> RequestHead:
 _LENGTH_FIELDS = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
 """As clients write it."""
 
-_LONG_HEAD = 4096
+LONG_HEAD = 4096
 """Bytes above which a head is not remembered."""
 
 
@@ -342,7 +339,7 @@ def _recognised(raw: bytes, peer: str) -> RequestHead | None:
     at += len(name)
     end = raw.find(b"\r", at)
     digits = raw[at:end]
-    if len(raw) > _LONG_HEAD or not digits.isdigit() or len(digits) > _LENGTH_DIGITS:
+    if len(raw) > LONG_HEAD or not digits.isdigit() or len(digits) > _LENGTH_DIGITS:
         return None
     length = int(digits)
     if not length:
@@ -408,7 +405,7 @@ def _read_fields(raw: bytes, text: str, start: int) -> Headers:
     lines.pop()  # behind the last line end
     if len(lines) > FIELDS_LIMIT:
         raise _too_many()
-    if raw.translate(None, _PLAIN) != _LINE_END * (len(lines) + 2):
+    if raw.translate(None, PLAIN) != LINE_END * (len(lines) + 2):
         raise _why_not(raw, None, "illegal header line")
     try:
         return [(_READ_NAMES[name], value.strip(" \t")) for name, value in map(_cut, lines)]
@@ -420,12 +417,12 @@ _cut = methodcaller("split", ":", 1)
 
 
 def _lower_name(name: str) -> str:
-    if _TOKEN.fullmatch(name) is None:
+    if TOKEN.fullmatch(name) is None:
         raise ValueError(name)
     return name.lower()
 
 
-_READ_NAMES = _Known(_lower_name)
+_READ_NAMES = Known(_lower_name)
 
 
 def _by_name(headers: Headers) -> dict[str, str]:
@@ -512,7 +509,7 @@ def _why_not(raw: bytes, version: bytes | None, otherwise: str) -> _Refused:
     """What is wrong with lines that do not match. version: as the first line has it; None if that one matched."""
     if raw.count(b"\n") > FIELDS_LIMIT + 2:
         return _too_many()
-    if len(raw.translate(None, _PLAIN)) != 2 * raw.count(b"\r\n"):
+    if len(raw.translate(None, PLAIN)) != 2 * raw.count(b"\r\n"):
         return _Refused(_ODD_BYTES)
     if b"\n " in raw or b"\n\t" in raw:
         return _Refused("a header is folded over two lines")
@@ -524,138 +521,3 @@ def _why_not(raw: bytes, version: bytes | None, otherwise: str) -> _Refused:
 
 def _too_many() -> _Refused:
     return _Refused(f"it has more than {FIELDS_LIMIT} headers", 431)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Writing. By hand, as it is only lines in a row; the tests let h11 read every head that is written here.
-
-_TARGET = re.compile(r"[\x21-\x7e]+")
-_OURS = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
-_WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
-
-
-def request_bytes(
-    method: str,
-    target: str,
-    headers: Iterable[tuple[str, str]],
-    body_length: int,
-    *,
-    host: str = "",
-    keep_alive: bool = True,
-) -> bytes:
-    """A request's head. The body, of `body_length` bytes, goes behind it as it is.
-
-    target: path and query, already percent-encoded. host: what `authority` gives; a host header among `headers` wins.
-    Framing and connection headers among `headers` are left out: they are decided here. What a tuple of them becomes is
-    remembered: a provider is sent the same head again and again, but for the length. Raises RequestError for a target
-    that cannot stand in a request line (it may hold a client's words), CcproxyError for a header that cannot be sent.
-    """
-    start = _known_start(method, target, headers, host) if type(headers) is tuple else _start(method, target, headers, host)
-    end = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
-    return b"%bcontent-length: %d\r\n%b" % (start, body_length, end) if body_length or method in _WITH_BODY else start + end
-
-
-_starts: dict[object, bytes] = {}
-_STARTS = 64
-"""Heads that are remembered: a few for each model of each provider."""
-
-
-def _known_start(method: str, target: str, headers: tuple[tuple[str, str], ...], host: str) -> bytes:
-    asked = (method, target, headers, host)
-    start = _starts.get(asked)
-    if start is None:
-        start = _start(method, target, headers, host)
-        if len(start) <= _LONG_HEAD:
-            if len(_starts) >= _STARTS:
-                _starts.clear()
-            _starts[asked] = start
-    return start
-
-
-def _start(method: str, target: str, headers: Iterable[tuple[str, str]], host: str) -> bytes:
-    """The head up to what is said of the body."""
-    if not _TARGET.fullmatch(target) or not _TOKEN.fullmatch(method):
-        raise RequestError("the upstream's URL cannot hold this: a space, a control or a non-ASCII character")
-    fields = list(headers)
-    hosts = [field for field in fields if field[0].lower() == "host"]
-    if hosts:
-        host = hosts[0][1]
-        fields = [field for field in fields if field not in hosts]
-    return f"{method} {target} HTTP/1.1\r\n{_lines([('host', host), *fields])}".encode("latin-1")
-
-
-def response_bytes(
-    status: int,
-    headers: Iterable[tuple[str, str]],
-    framing: Framing,
-    keep_alive: bool = True,
-    version: str = "1.1",
-) -> bytes:
-    """An answer's head, for a client that speaks `version`. Framing and connection headers among `headers` are left out.
-
-    framing: of the body that follows; `stream_framing(version)` for one of unknown length. For the answer to HEAD, the
-        framing that the body would have. The connection says close when it cannot outlast the answer: `not keep_alive`,
-        HTTP/1.0, or a body until close.
-    Raises CcproxyError for a header that cannot be sent.
-    """
-    fields = list(headers)
-    if framing.kind == "chunked":
-        framing = stream_framing(version)
-    text = (_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n") + _lines(fields) + _framing_line(framing, status)
-    options = ["close"] if not keep_alive or version == "1.0" or framing.kind == "close" else []
-    if "upgrade:" in text.lower() and any(name.lower() == "upgrade" for name, _ in fields):
-        options.append("upgrade")  # RFC 9110, section 7.8
-    end = f"connection: {', '.join(options)}\r\n\r\n" if options else "\r\n"
-    return (text + end).encode("latin-1")
-
-
-def _framing_line(framing: Framing, status: int) -> str:
-    """RFC 9110, section 8.6: no length for 1xx and 204; for 304 the one that 200 would have, if that is known."""
-    if framing.kind == "chunked":
-        return "transfer-encoding: chunked\r\n"
-    if framing.kind == "close" or status < 200 or status == 204 or (status == 304 and not framing.length):
-        return ""
-    return f"content-length: {framing.length}\r\n"
-
-
-def stream_framing(version: str) -> Framing:
-    """How an answer of unknown length is framed for a client of this version: chunked, or until close for HTTP/1.0."""
-    return CHUNKED if version == "1.1" else CLOSE
-
-
-@lru_cache(256)
-def authority(host: str, port: int, scheme: str = "") -> str:
-    """`host:port` as a host header and CONNECT have it: IPv6 in brackets, no port where it is the scheme's own."""
-    name = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return name if port == {"http": 80, "https": 443}.get(scheme) else f"{name}:{port}"
-
-
-def _lines(fields: Iterable[tuple[str, str]]) -> str:
-    """The headers' lines, without what is decided here."""
-    lines = [f"{name}: {value}\r\n" for name, value in fields if _SENT_NAMES[name]]
-    text = "".join(lines)
-    try:
-        ends = text.encode("latin-1").translate(None, _PLAIN)
-    except UnicodeEncodeError:
-        ends = b""
-    if ends != _LINE_END * len(lines):
-        bad = next(line for line in lines if line.translate(_PLAIN_TEXT) != "\r\n")
-        raise _unsendable(bad.partition(":")[0])
-    return text
-
-
-_PLAIN_TEXT = dict.fromkeys(_PLAIN)
-
-
-def _is_sent(name: str) -> bool:
-    if not _TOKEN.fullmatch(name):
-        raise _unsendable(name)
-    return name.lower() not in _OURS
-
-
-_SENT_NAMES = _Known(_is_sent)
-
-
-def _unsendable(name: str) -> CcproxyError:
-    return CcproxyError(f"the header {name[:40]!r} holds a character that no header may hold")

@@ -24,7 +24,7 @@ from typing import Any, cast
 
 from ccproxy.actions import Endpoint
 from ccproxy.errors import CcproxyError, Unreachable, UpstreamError
-from ccproxy.transport.http1 import authority
+from ccproxy.transport.heads_out import authority
 from ccproxy.transport.seam import App, Peer, Wire
 from ccproxy.transport.serving import ClientConnection, House
 from ccproxy.transport.tunnel import Proxy, Tunnel, parse_proxy, tunnel_for

@@ -42,7 +42,8 @@ from ccproxy.transport.body import (
     reader_for,
 )
 from ccproxy.transport.driving import Driver, Later
-from ccproxy.transport.http1 import CONTINUE, Headers, HeadReader, RequestHead, response_bytes, stream_framing
+from ccproxy.transport.heads_out import CONTINUE, response_bytes, stream_framing
+from ccproxy.transport.http1 import Headers, HeadReader, RequestHead
 from ccproxy.transport.seam import App, Limits, Wire
 from ccproxy.transport.upstream import Upstreams
 

@@ -21,7 +21,8 @@ from attrs import field, frozen
 from socksio import socks5
 
 from ccproxy.errors import ConfigError, Malformed, Unreachable
-from ccproxy.transport.http1 import HeadReader, ResponseHead, authority, request_bytes
+from ccproxy.transport.heads_out import authority, request_bytes
+from ccproxy.transport.http1 import HeadReader, ResponseHead
 
 _HOST = re.compile(r"[-A-Za-z0-9._:%]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}

@@ -27,7 +27,8 @@ from typing import Protocol
 from ccproxy.actions import Dial, Endpoint
 from ccproxy.errors import Broken, CcproxyError, UpstreamError
 from ccproxy.transport.body import BodyReader, ContentDecoder, reader_for
-from ccproxy.transport.http1 import Headers, HeadReader, ResponseHead, authority, request_bytes
+from ccproxy.transport.heads_out import authority, request_bytes
+from ccproxy.transport.http1 import Headers, HeadReader, ResponseHead
 from ccproxy.transport.pool import Pool
 from ccproxy.transport.seam import Connect, Limits, Wire
 
