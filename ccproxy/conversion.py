@@ -28,6 +28,7 @@ from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols.base import Call, Chat, Headers, Memory, Operation, Protocol
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Stages, Turner, whole_document
 from ccproxy.turns import exact_id
+from ccproxy.turnwise import Conversations, Way
 
 CHAT = "chat"
 _WITH_TOOLS = frozenset({CHAT, "count"})
@@ -116,9 +117,10 @@ def prepare(
     call: Call,
     operation: str = CHAT,
     rules: Rules | None = None,
+    known: Conversations | None = None,
 ) -> Prepared:
-    """The request for the upstream. rules: what the group does to it. Fills the context. Raises RequestError, Unsupported
-    among them."""
+    """The request for the upstream. rules: what the group does to it. known: what earlier requests became, with which it is
+    faster and comes to the same. Fills the context. Raises RequestError, Unsupported among them."""
     ours, theirs = _column(client, operation), _column(upstream, operation)
     ours.peek(document, context, call)
     own, chat = client.name == upstream.name, operation == CHAT
@@ -132,6 +134,11 @@ def prepare(
     if chat:
         context.count_input = partial(_tokens_of, told, upstream)
     told.relayed = asks_alike and not in_words and not any(mark in body for mark in (SEALED, *ours.unfit))
+    if known is not None and chat and not own and not in_words:
+        written = known.body(_way(client, upstream, target, context, call, rules, stream), document)
+        if written is not None:
+            told.body = written
+            return told
     if not told.relayed or rules is not None or (chat and _is_limited(target)):
         request = ours.read_request(document, context, call)
         if chat and not own:
@@ -148,6 +155,40 @@ def prepare(
     relay = partial(_relayed, context=context, chat=theirs) if isinstance(theirs, Chat) else _renamed
     told.body = relay(body, document, target)
     return told
+
+
+def _way(
+    client: Protocol,
+    upstream: Protocol,
+    target: Target,
+    context: Context,
+    call: Call,
+    rules: Rules | None,
+    stream: bool,
+) -> Way:
+    """How `known` converts a request's pieces: the steps of `prepare`, in the same order."""
+
+    def write(request: Request, context: Context, rules: Rules | None) -> dict[str, JSON]:
+        if rules is not None:
+            rewrite.apply(rules, request)
+        _bend(request, target, context)
+        request.model, request.stream = target.model, stream
+        return upstream.chat.write_request(request, target, context)
+
+    def finish(request: Request, written: dict[str, JSON], context: Context) -> dict[str, JSON]:
+        return fitted(written, target.traits, context.note, own=False, thinks=reasoning.is_asked(request.reasoning))
+
+    return Way(
+        client=client,
+        upstream=upstream,
+        target=target,
+        context=context,
+        call=call,
+        rules=rules,
+        stream=stream,
+        write=write,
+        finish=finish,
+    )
 
 
 def _tokens_of(told: Prepared, upstream: Protocol) -> int:

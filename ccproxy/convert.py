@@ -24,6 +24,7 @@ from ccproxy.model import JSON, Context, Target
 from ccproxy.policy.vendors import BUILT_IN
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call, Protocol
+from ccproxy.turnwise import Conversations
 
 
 @frozen(kw_only=True)
@@ -68,13 +69,15 @@ def convert_request(
     stream: bool | None = None,
     query: Mapping[str, str] | None = None,
     compat: bool = False,
+    known: Conversations | None = None,
 ) -> Converted:
     """A request of the protocol `source` as one of the protocol `target`.
 
     body: the client's JSON document. model: the upstream's model; the client's own name when empty. stream: what the
     client's path said about streaming where the protocol says it there (Gemini's action); None where the body says it.
     query: the request's query string, decoded. compat: the model has no tool calls of its own, so that
-    tools go as text. Raises RequestError, with `Unsupported` for what the target cannot express.
+    tools go as text. known: of earlier requests; what a conversation begins with is not converted again. Raises
+    RequestError, with `Unsupported` for what the target cannot express.
     """
     client, upstream = protocol_named(source), protocol_named(target)
     raw = body if isinstance(body, bytes) else _json(body)
@@ -87,7 +90,7 @@ def convert_request(
     wanted = Target(protocol=target, model=model or context.model)
     path = upstream.chat.path(wanted, True, "")
     destination = evolve(wanted, traits=BUILT_IN.traits("", "", wanted.model, path))
-    prepared = prepare(raw, document, client, upstream, destination, context, call)
+    prepared = prepare(raw, document, client, upstream, destination, context, call, known=known)
     return Converted(body=prepared.body, path=prepared.path, headers=dict(prepared.headers), context=context)
 
 

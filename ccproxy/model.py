@@ -28,11 +28,14 @@ Rules that every reader and writer keeps:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
 from ccproxy.codec import jsontext
+
+if TYPE_CHECKING:
+    from ccproxy.turns import Pairs
 
 JSON: TypeAlias = Any
 """A decoded JSON value."""
@@ -404,6 +407,8 @@ class Context:
     echo: request fields that the client's protocol repeats in its answers. input_estimate: tokens, for protocols that
     want a count before the upstream gives one; 0 when not estimated. count_input: estimates them, for an answer whose
     upstream counted nothing; it takes milliseconds, so nobody calls it before that is known. None: the request is not.
+    pairs: the calls and results that stood before the messages to be read, for protocols whose calls may lack ids; None for
+    none. The reader leaves there what it has come to.
     notes: what was dropped or adapted and why, one sentence each; the app logs them.
     """
 
@@ -424,6 +429,7 @@ class Context:
     echo: dict[str, JSON] = field(factory=dict)
     input_estimate: int = 0
     count_input: Callable[[], int] | None = field(default=None, eq=False, repr=False)
+    pairs: Pairs | None = field(default=None, eq=False, repr=False)
     notes: list[str] = field(factory=list)
 
     def anew(self) -> Context:

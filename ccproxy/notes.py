@@ -4,7 +4,7 @@ dropped in silence). What all writers leave out or change alike stands here; the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 
 from ccproxy.model import (
     JSON,
@@ -46,6 +46,11 @@ def own_members(extras: Extras | None, context: Context, quiet: Set[str]) -> Non
 def inner_members(request: Request, context: Context, quiet: Set[str]) -> None:
     """The same of its messages, parts, tools, tool choice and format: each name once, however many say it. A member that is
     off or empty says nothing. quiet: members, or members of these as `key.inner`."""
+    tell_inner(inner_names(request, quiet), request.origin, context)
+
+
+def inner_names(request: Request, quiet: Set[str]) -> dict[str, None]:
+    """What `inner_members` tells of, for who has the request in pieces."""
     lost: dict[str, None] = {}
     for one in _inner(request):
         if one.extras is not None and one.extras.fields:
@@ -53,8 +58,14 @@ def inner_members(request: Request, context: Context, quiet: Set[str]) -> None:
                 if key not in quiet:
                     names = (name for name in _names(key, value, (*_NOTHING, False)) if name not in quiet)
                     lost |= dict.fromkeys(f"{name.lstrip('$')} of {_KINDS[type(one)]}" for name in names)
+    return lost
+
+
+def tell_inner(names: Iterable[str], origin: str, context: Context) -> None:
+    """The note of all names that `inner_names` found; none for none."""
+    lost = dict.fromkeys(names)
     if lost:
-        context.note(f"{', '.join(lost)}: left out, since only the {request.origin} protocol knows that")
+        context.note(f"{', '.join(lost)}: left out, since only the {origin} protocol knows that")
 
 
 _Inner = Message | Part | Tool | ToolChoice | ResponseFormat

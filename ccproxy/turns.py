@@ -82,6 +82,14 @@ def _in_order(messages: list[Message]) -> list[Message] | None:
     return settled
 
 
+def paired_ids(messages: list[Message]) -> list[str] | None:
+    """The ids of a history's calls, where each has its result at once, in order and once; None for any other history."""
+    settled = _in_order(messages)
+    if settled is None:
+        return None
+    return [part.id for message in settled for part in message.parts if type(part) is ToolCall]
+
+
 @define(slots=True)
 class _Slot:
     """A call and the place for its result."""
@@ -156,6 +164,13 @@ class Pairs:
         self._waiting: list[tuple[int, str, str]] = []  # (turn, name, id) of the calls without a result
         self._known: set[str] = set()
         self._made: dict[str, int] = {}
+
+    def copy(self) -> Pairs:
+        """Another that goes on from here."""
+        other = Pairs()
+        other._turn, other._over, other._waiting = self._turn, self._over, list(self._waiting)
+        other._known, other._made = set(self._known), dict(self._made)
+        return other
 
     def end_turn(self) -> None:
         """The user speaks."""

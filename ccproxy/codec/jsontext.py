@@ -78,6 +78,20 @@ def dumps(value: Any) -> bytes:
         return _standard_dumps(value)
 
 
+def dumps_usual(value: Any) -> bytes:
+    """The same for what orjson writes, nearly everything; JSONError for what would take the standard library, which writes
+    some numbers and letters otherwise."""
+    try:
+        return orjson.dumps(value)
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        raise JSONError(str(error)) from None
+
+
+def ready(text: bytes) -> Any:
+    """JSON text that `dumps_usual` puts in as it is: a value, or within a list several with commas between them."""
+    return orjson.Fragment(text)
+
+
 def dumps_str(value: Any) -> str:
     """The same as text."""
     return dumps(value).decode()

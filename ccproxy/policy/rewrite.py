@@ -66,6 +66,16 @@ class Rules:
         rules = self if meant else evolve(self, models=(), injection="off", replacements=())
         return rules if rules._does_more or rules.strip_billing_line else None
 
+    def for_settings(self) -> Rules:
+        """Those about tools and sampling."""
+        return evolve(self, injection="off", replacements=(), strip_billing_line=False)
+
+    def for_later(self) -> Rules | None:
+        """Those about messages that are not the first of a conversation."""
+        if not (self.replacements or self.strip_billing_line):
+            return None
+        return evolve(self, injection="off", tool_filter=(), temperature_ratio=1.0)
+
     def concern(self, body: bytes) -> bool:
         """Whether a request with this body may have to change."""
         return self._does_more or (self.strip_billing_line and _BILLING_BYTES in body)

@@ -99,6 +99,10 @@ class Operation(Generic[AskedT]):
     unfit: tuple[bytes, ...] = ()
 
 
+def _always(request: Request, target: Target) -> bool:
+    return True
+
+
 def _as_it_is(document: dict[str, JSON], target: Target, note: Callable[[str], None]) -> dict[str, JSON]:
     return document
 
@@ -111,6 +115,11 @@ class Chat(Operation[Request]):
     read_answer(document, context, sink): a whole answer as one legal sequence of Sink calls. Raises Malformed.
     write_answer(answer, context): the whole answer for the client.
     reader(): the codec that frames the upstream's stream (of the default shape). repeats(): what recognises its repeats.
+    conversation: the members that hold a request's conversation, its messages first, then the system prompt as it may be
+        spelled.
+    speaks(message): whether the model says this one of the messages, or items.
+    apart(request, target): whether the messages of such a request from another protocol, or of a piece of one, can be
+        written without looking at its settings, and each without the others but for what `ccproxy.turnwise` knows of.
     refit(document, target, note): a request of this protocol's client whose thinking is asked for in a form that the target
         lacks, in the other form; the given document where there is nothing to change. note: takes what was changed.
     quiet: members of a request beyond the model that no upstream of another protocol misses; of the others a note tells.
@@ -130,6 +139,9 @@ class Chat(Operation[Request]):
     reader: Callable[[], Reader]
     repeats: Callable[[], Repeats]
     stream_type: Callable[[Context], str]
+    conversation: tuple[str, ...]
+    speaks: Callable[[JSON], bool]
+    apart: Callable[[Request, Target], bool] = _always
     refit: Callable[[dict[str, JSON], Target, Callable[[str], None]], dict[str, JSON]] = _as_it_is
     quiet: frozenset[str] = frozenset()
     quiet_within: frozenset[str] = frozenset()

@@ -13,7 +13,7 @@ tools did stands between them. Documentation: https://platform.claude.com/docs/e
 from __future__ import annotations
 
 from ccproxy.codec.sse import SSEReader
-from ccproxy.model import Context
+from ccproxy.model import JSON, Context
 from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
 from ccproxy.protocols.claude.answers import (
     read_answer,
@@ -26,7 +26,7 @@ from ccproxy.protocols.claude.answers import (
 from ccproxy.protocols.claude.counting import COUNTING
 from ccproxy.protocols.claude.encoder import Encoder
 from ccproxy.protocols.claude.requests_in import peek, read_request
-from ccproxy.protocols.claude.requests_out import EMPTY_TEXTS, HEADERS, path, write_request
+from ccproxy.protocols.claude.requests_out import EMPTY_TEXTS, HEADERS, apart, path, write_request
 from ccproxy.protocols.claude.stream import Decoder, Tap, repeats
 from ccproxy.protocols.claude.terms import NAME
 from ccproxy.protocols.claude.thinking import refit
@@ -38,6 +38,10 @@ def _key_headers(key: str) -> Headers:
 
 def _stream_type(context: Context) -> str:
     return "text/event-stream; charset=utf-8"
+
+
+def _speaks(message: JSON) -> bool:
+    return isinstance(message, dict) and message.get("role") == "assistant"
 
 
 QUIET_WITHIN = frozenset({"cache_control", "type", "source", "content", "input", "caller"})
@@ -65,6 +69,9 @@ PROTOCOL = Protocol(
         reader=SSEReader,
         repeats=repeats,
         stream_type=_stream_type,
+        conversation=("messages", "system"),
+        speaks=_speaks,
+        apart=apart,
         peek=peek,
         path=path,
         unfit=EMPTY_TEXTS,

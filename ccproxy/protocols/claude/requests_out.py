@@ -67,6 +67,15 @@ def path(target: Target, stream: bool, shape: str = "") -> str:
     return PATH
 
 
+def apart(request: Request, target: Target) -> bool:
+    """See `base.Chat.apart`. Cache marks are counted over the whole request, thinking may depend on the last turns'
+    thoughts, and a response format may become a part of the system prompt."""
+    said = [*request.system, *(part for message in request.messages for part in message.parts)]
+    marked = any(part.cache for part in said) or any(isinstance(tool, Tool) and tool.cache for tool in request.tools)
+    looks = target.traits.demands_thoughts and request.reasoning is not None
+    return not marked and not looks and request.format is None
+
+
 def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """See `base.Chat.write_request`."""
     own = request.origin == NAME

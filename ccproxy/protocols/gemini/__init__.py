@@ -9,6 +9,7 @@ Documentation: ai.google.dev/api/generate-content and ai.google.dev/gemini-api/d
 from __future__ import annotations
 
 from ccproxy.codec.sse import SSEReader
+from ccproxy.model import JSON
 from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
 from ccproxy.protocols.gemini.answers import read_answer, read_models, write_answer, write_model, write_models
 from ccproxy.protocols.gemini.counting import COUNTING
@@ -25,6 +26,10 @@ _PREFIXES = ("/v1beta/models", "/v1/models", "/v1alpha/models", "/models")
 
 def _key_headers(key: str) -> Headers:
     return [("x-goog-api-key", key)]
+
+
+def _speaks(content: JSON) -> bool:
+    return isinstance(content, dict) and content.get("role") == "model"
 
 
 _RAW = """
@@ -47,6 +52,8 @@ CHAT = Chat(
     reader=SSEReader,
     repeats=repeats,
     stream_type=stream_type,
+    conversation=("contents", "systemInstruction", "system_instruction"),
+    speaks=_speaks,
     peek=peek,
     path=path,
     native_shapes=frozenset({SSE}),

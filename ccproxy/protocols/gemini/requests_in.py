@@ -82,7 +82,8 @@ def read_request(document: dict[str, JSON], context: Context, call: Call) -> Req
     if not model:
         raise RequestError("the request names no model", param="model")
     request = Request(origin=NAME, model=model.removeprefix("models/"), stream=context.stream, extras=extras)
-    request.messages = _read_contents(fields.pop("contents"), extras)
+    context.pairs = context.pairs or Pairs()
+    request.messages = _read_contents(fields.pop("contents"), extras, context.pairs)
     request.system = _read_system(extras)
     request.tools = read_tools(fields.pop("tools", None))
     read_tool_config(request, extras)
@@ -116,11 +117,10 @@ def _read_system(extras: Extras) -> list[Part]:
 # Contents
 
 
-def _read_contents(contents: JSON, extras: Extras) -> list[Message]:
+def _read_contents(contents: JSON, extras: Extras, pairs: Pairs) -> list[Message]:
     if isinstance(contents, dict):
         extras.shape = join_words(extras.shape, "contents:object")
         contents = [contents]
-    pairs = Pairs()
     messages: list[Message] = []
     for number, content in enumerate(array(contents, "contents")):
         param = f"contents[{number}]"

@@ -6,6 +6,7 @@ Documentation: docs.ollama.com, "API Reference"; the types are in ollama/ollama,
 from __future__ import annotations
 
 from ccproxy.codec.ndjson import NDJSONReader
+from ccproxy.model import JSON
 from ccproxy.protocols.base import Chat, Models, Protocol, Route
 from ccproxy.protocols.ollama.answers import (
     read_answer,
@@ -21,6 +22,11 @@ from ccproxy.protocols.ollama.requests_in import CHAT, GENERATE, NAME
 from ccproxy.protocols.ollama.requests_out import PATH
 from ccproxy.protocols.ollama.show import RUNNING, VERSION, write_show
 from ccproxy.protocols.ollama.stream import STREAM_TYPE, Decoder, Encoder, Tap, repeats
+
+
+def _speaks(message: JSON) -> bool:
+    return isinstance(message, dict) and message.get("role") == "assistant"
+
 
 PROTOCOL = Protocol(
     name=NAME,
@@ -48,6 +54,8 @@ PROTOCOL = Protocol(
         reader=NDJSONReader,
         repeats=repeats,
         stream_type=lambda context: STREAM_TYPE,
+        conversation=("messages",),
+        speaks=_speaks,
         peek=peek,
         path=path,
         native_shapes=frozenset({"", CHAT, GENERATE}),

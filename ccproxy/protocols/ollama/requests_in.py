@@ -82,10 +82,11 @@ def read_request(document: Fields, context: Context, call: Call) -> Request:
     peek(document, context, call)
     rest = dict(document)
     unsaid = rest.get("stream") is None
+    pairs = context.pairs = context.pairs or Pairs()
     request = Request(
         origin=NAME,
         model=call.model or rest.pop("model"),
-        messages=_messages(rest.pop("messages")),
+        messages=_messages(rest.pop("messages"), pairs),
         tools=[_tool(raw, f"tools[{n}]") for n, raw in enumerate(_list(rest, "tools", "tools"))],
         format=_format(rest),
         reasoning=_thinking(rest),
@@ -104,8 +105,7 @@ def read_request(document: Fields, context: Context, call: Call) -> Request:
 # Messages
 
 
-def _messages(raw: list[JSON]) -> list[Message]:
-    pairs = Pairs()
+def _messages(raw: list[JSON], pairs: Pairs) -> list[Message]:
     return [_plain_message(one, pairs) or _message(one, f"messages[{number}]", pairs) for number, one in enumerate(raw)]
 
 

@@ -15,7 +15,7 @@ their additions are read.
 from __future__ import annotations
 
 from ccproxy.codec.sse import SSEReader
-from ccproxy.model import Context
+from ccproxy.model import JSON, Context
 from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
 from ccproxy.protocols.openai.answers import read_answer, read_models, write_model, write_models
 from ccproxy.protocols.openai.embeddings import EMBEDDINGS
@@ -32,6 +32,10 @@ def _key_headers(key: str) -> Headers:
 
 def _stream_type(context: Context) -> str:
     return "text/event-stream"
+
+
+def _speaks(message: JSON) -> bool:
+    return isinstance(message, dict) and message.get("role") == "assistant"
 
 
 _RAW = "type index content refusal text tool_calls thinking reasoning reasoning_content reasoning_details extra_content"
@@ -61,6 +65,8 @@ PROTOCOL = Protocol(
         reader=SSEReader,
         repeats=repeats,
         stream_type=_stream_type,
+        conversation=("messages",),
+        speaks=_speaks,
         peek=peek,
         path=path,
         native_shapes=frozenset({"", LEGACY}),

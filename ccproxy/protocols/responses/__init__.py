@@ -6,12 +6,13 @@ Documentation: OpenAI API reference, "Responses" and "Streaming events"; guides 
 from __future__ import annotations
 
 from ccproxy.codec.sse import SSEReader
-from ccproxy.model import Context, Target
+from ccproxy.model import JSON, Context, Target
 from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
 from ccproxy.protocols.responses.answers import read_answer, read_models, write_answer, write_model, write_models
 from ccproxy.protocols.responses.counting import COUNTING
 from ccproxy.protocols.responses.encoder import Encoder
 from ccproxy.protocols.responses.history import ANSWER, DELETE, HISTORY, INPUT
+from ccproxy.protocols.responses.items_in import FROM_CLIENT
 from ccproxy.protocols.responses.requests_in import peek, read_request
 from ccproxy.protocols.responses.requests_out import PATH, write_request
 from ccproxy.protocols.responses.stream import Decoder, repeats
@@ -29,6 +30,13 @@ def _stream_type(context: Context) -> str:
 
 def _path(target: Target, stream: bool, shape: str = "") -> str:
     return PATH
+
+
+def _speaks(item: JSON) -> bool:
+    """Items without a role are the model's, but for what clients say to its calls."""
+    if not isinstance(item, dict):
+        return False
+    return item["role"] == "assistant" if "role" in item else not str(item.get("type")).endswith(FROM_CLIENT)
 
 
 _RAW = "type content summary encrypted_content $text name namespace annotations text refusal"
@@ -61,6 +69,8 @@ PROTOCOL = Protocol(
         reader=SSEReader,
         repeats=repeats,
         stream_type=_stream_type,
+        conversation=("input", "instructions"),
+        speaks=_speaks,
         peek=peek,
         path=_path,
         quiet=frozenset({"safety_identifier", "stream", "stream_options"}),

@@ -47,7 +47,7 @@ TEXT = "$text"
 
 _ROLES: dict[str, Role] = {"user": "user", "system": "system", "developer": "system", "assistant": "assistant"}
 _GROUPED = frozenset({"assistant", "tool"})
-_FROM_CLIENT = ("_output", "_approval_response")
+FROM_CLIENT = ("_output", "_approval_response")
 """How the types of items end that a client says about a server tool's call."""
 
 
@@ -79,7 +79,7 @@ def _kind(item: Fields) -> str:
 
 
 def _read_opaque(item: Fields) -> Message:
-    from_client = str(item.rest.get("type")).endswith(_FROM_CLIENT)
+    from_client = str(item.rest.get("type")).endswith(FROM_CLIENT)
     return Message("user" if from_client else "assistant", [Opaque(NAME, item.rest)])
 
 

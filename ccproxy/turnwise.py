@@ -1,0 +1,415 @@
+"""A request converted for what is new in it: what an earlier one of its conversation said is remembered as it was written.
+
+An agent sends with every turn the same tools and the same history, and a step or two more. To convert two hundred messages
+anew takes five times as long as to decode and encode them. So a request is converted in pieces, and each is remembered:
+
+    settings     all but the system prompt and the messages: the tools are most of it
+    beginning    the system prompt, and the messages before the model's first answer
+    steps        an answer, and what follows it up to the next one (its calls' results)
+
+Each piece goes through the protocols' own readers and writers as a request of its own, steps behind an opening word of the
+user's that is taken off again. Together they are, byte for byte, what the whole request would have become, since writers
+look from one message to another for four reasons only, and where one of them applies the whole is converted as one:
+
+- Turns of one role are joined. A step begins with the model's turn and ends with another's, on the wire as in the model.
+- Calls and results belong together. Steps are remembered only if each call in them has its result, at once and in order;
+  and no id in what comes later may be one that is remembered (`turns.settle` would move results, and make ids anew).
+- The first and the last turn are special. The beginning is not continued, and the end is only remembered where it is no
+  turn of the model's, after which nothing special was done.
+- An upstream counts or compares over the whole request (Claude's cache marks). `Chat.apart` says so.
+
+What is remembered is found by the whole of what it was made of: its text, the target and the rules. So a client finds only
+what it has itself sent word for word. Texts are compared as `jsontext` writes them, which tells 1 from 1.0 and from true,
+and keeps the order of keys.
+
+Nothing here waits or locks: one Conversations serves one thread.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+
+from attrs import define, evolve, field, frozen
+
+from ccproxy import notes, turns
+from ccproxy.codec import jsontext
+from ccproxy.errors import CcproxyError
+from ccproxy.model import JSON, Context, Message, Request, Target, Text, Tool, ToolCall, ToolResult
+from ccproxy.policy.rewrite import Rules
+from ccproxy.protocols.base import Call, Protocol
+
+Document = dict[str, JSON]
+_Key = tuple[str, str, str, str, bytes]
+
+OPEN_STEPS = 2
+"""The last steps are remembered by themselves: Claude Code marks its last two turns for the cache, and the marks move on as
+the conversation grows."""
+
+MOST_SETTINGS = 8
+"""Sets of tools: an agent and its helpers have a handful."""
+
+_WORD = "."
+
+
+@frozen(kw_only=True)
+class Way:
+    """From whom to whom a request goes. context: the exchange's. stream: whether the upstream is asked to stream.
+
+    write(request, context, rules): a request, or a piece of one, as the upstream's document.
+    finish(request, document, context): what is left to do to that, beside its conversation.
+    """
+
+    client: Protocol
+    upstream: Protocol
+    target: Target
+    context: Context
+    call: Call
+    rules: Rules | None
+    stream: bool
+    write: Callable[[Request, Context, Rules | None], Document]
+    finish: Callable[[Request, Document, Context], Document]
+
+    @property
+    def history(self) -> str:
+        """The member of the upstream's document that has the messages."""
+        return self.upstream.chat.conversation[0]
+
+
+class Conversations:
+    """The remembered pieces of the last conversations. most_bytes: how much text of them is kept; what was not used for the
+    longest time goes first."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._size = 0
+        self._conversations: OrderedDict[_Key, _Conversation] = OrderedDict()
+        self._settings: list[_Settings] = []  # what was used last comes first
+
+    def __repr__(self) -> str:
+        return f"<Conversations {len(self._conversations)} with {self._size} bytes, {len(self._settings)} settings>"
+
+    def body(self, way: Way, document: Document) -> bytes | None:
+        """The upstream's body for a client's document; fills the way's context as reading and writing the whole would have.
+        None, and nothing filled, where that has to be converted as one, which also says what is wrong with it."""
+        raw = document.get(way.client.chat.conversation[0])
+        speaks = way.client.chat.speaks
+        first = next(_steps(raw, speaks, range(1, len(raw))), 0) if isinstance(raw, list) else 0
+        if not isinstance(raw, list) or not first or speaks(raw[0]):
+            return None
+        try:
+            settings = self._settings_of(way, document)
+            return None if settings is None else self._in_pieces(way, document, raw, first, settings)
+        except (CcproxyError, jsontext.JSONError):
+            return None
+
+    def _in_pieces(self, way: Way, document: Document, raw: list[JSON], first: int, settings: _Settings) -> bytes | None:
+        key = _key(way, raw, first)
+        conversation = self._conversations.pop(key, None)
+        if conversation is not None:
+            self._size -= conversation.size
+        if conversation is None or conversation.target != way.target or conversation.rules != way.rules:
+            conversation = _Conversation(way.target, way.rules)
+        beginning = _beginning_of(way, conversation, document, raw[:first])
+        conversation.forget_others(raw[first:], way.client.chat.speaks)
+        last = _grown(way, conversation, raw, first + conversation.end.messages, settings.opening)
+        if beginning is None or last is None:
+            return None
+        self._keep(key, conversation)
+        body = _together(way, settings.document, beginning.document, conversation.written, last.messages)
+        _tell(way.context, way.client.name, [beginning.told, conversation.end.told, last.told, settings.told])
+        way.context.tools, way.context.echo = settings.tools, way.context.echo | settings.echo | beginning.echo
+        return body
+
+    def _keep(self, key: _Key, conversation: _Conversation) -> None:
+        self._conversations[key] = conversation
+        self._size += conversation.size
+        while self._size > self._most:
+            self._size -= self._conversations.popitem(last=False)[1].size
+
+    def _settings_of(self, way: Way, document: Document) -> _Settings | None:
+        context = way.context
+        said = jsontext.dumps_usual(
+            {key: value for key, value in document.items() if key not in way.client.chat.conversation}
+        )
+        asked = way.client.name, way.stream, context.stream, context.include_usage, context.shape
+        for place, one in enumerate(self._settings):
+            if one.said == said and one.asked == asked and one.target == way.target and one.rules == way.rules:
+                self._settings.insert(0, self._settings.pop(place))
+                return one
+        found = _settings(way, document, said, asked)
+        if found is not None and len(said) <= self._most // MOST_SETTINGS:
+            self._settings = [found, *self._settings[: MOST_SETTINGS - 1]]
+        return found
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is remembered
+
+
+@frozen
+class _Told:
+    """What converting something told its context: notes, the names of members that were lost, renamed tools and ids."""
+
+    notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    names: dict[str, str] = field(factory=dict)
+    ids: dict[str, str] = field(factory=dict)
+
+    def and_more(self, other: _Told) -> _Told:
+        """Both; the same object where the other is nothing."""
+        if not (other.notes or other.lost or other.names or other.ids):
+            return self
+        notes, lost = dict.fromkeys(self.notes + other.notes), dict.fromkeys(self.lost + other.lost)
+        return _Told(tuple(notes), tuple(lost), self.names | other.names, self.ids | other.ids)
+
+
+@frozen
+class _Settings:
+    """said: all but the conversation, as text; asked: what else it was converted by. document: what became of it, with a
+    word in the conversation's place. opening: that word as the user's message."""
+
+    said: bytes
+    asked: tuple[object, ...]
+    target: Target
+    rules: Rules | None
+    document: Document
+    opening: JSON
+    told: _Told
+    tools: dict[str, Tool]
+    echo: dict[str, JSON]
+
+
+@frozen
+class _Beginning:
+    """document: what became of it, of which the conversation counts."""
+
+    said: bytes
+    document: Document
+    told: _Told
+    echo: dict[str, JSON]
+
+
+@frozen
+class _Run:
+    """Steps that came at once. messages: how many there are up to its end; said, written: where the texts of these end.
+    told: of all of them. pairs: where the client's reader was then."""
+
+    messages: int = 0
+    said: int = 0
+    written: int = 0
+    told: _Told = _Told()
+    pairs: turns.Pairs | None = None
+
+
+_NONE = _Run()
+
+
+@define
+class _Conversation:
+    """said, written: its steps, as lists without their brackets. ids: of the calls -> the number of their run."""
+
+    target: Target
+    rules: Rules | None
+    beginning: _Beginning | None = None
+    said: bytes = b""
+    written: bytes = b""
+    runs: list[_Run] = field(factory=list)
+    ids: dict[str, int] = field(factory=dict)
+
+    @property
+    def size(self) -> int:
+        return len(self.said) + len(self.written) + (2 * len(self.beginning.said) if self.beginning is not None else 0)
+
+    @property
+    def end(self) -> _Run:
+        return self.runs[-1] if self.runs else _NONE
+
+    def forget_others(self, messages: list[JSON], speaks: Callable[[JSON], bool]) -> None:
+        """Keeps the runs that these messages begin with, and behind which a step begins."""
+        said = jsontext.dumps_usual(messages[: self.end.messages])[1:-1]
+        kept = list(self.runs)
+        while kept and not (said.startswith(self.said[: kept[-1].said]) and _is_step(messages, kept[-1].messages, speaks)):
+            kept.pop()
+        if len(kept) < len(self.runs):
+            self.runs = kept
+            self.said, self.written = self.said[: self.end.said], self.written[: self.end.written]
+            self.ids = {id: run for id, run in self.ids.items() if run < len(kept)}
+
+    def add(
+        self, messages: list[JSON], written: list[JSON], calls: list[str], told: _Told, pairs: turns.Pairs | None
+    ) -> None:
+        """told: of all steps."""
+        before = self.end.messages
+        self.ids |= dict.fromkeys(calls, len(self.runs))
+        self.said = _and(self.said, messages)
+        self.written = _and(self.written, written)
+        self.runs.append(_Run(before + len(messages), len(self.said), len(self.written), told, pairs))
+
+
+def _is_step(messages: list[JSON], place: int, speaks: Callable[[JSON], bool]) -> bool:
+    """Whether one begins there, or nothing comes any more."""
+    return place == len(messages) or (place < len(messages) and speaks(messages[place]))
+
+
+def _and(text: bytes, more: list[JSON]) -> bytes:
+    added = jsontext.dumps_usual(more)[1:-1]
+    return b"%b,%b" % (text, added) if text else added
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Pieces
+
+
+def _steps(raw: list[JSON], speaks: Callable[[JSON], bool], places: Iterable[int]) -> Iterator[int]:
+    """The places among these, from 1 on, where a step begins. Most messages of a history are never looked at."""
+    return (n for n in places if speaks(raw[n]) and not speaks(raw[n - 1]))
+
+
+def _key(way: Way, raw: list[JSON], first: int) -> _Key:
+    """A conversation is known by its first step."""
+    second = next(_steps(raw, way.client.chat.speaks, range(first + 1, len(raw))), len(raw))
+    begin = jsontext.dumps_usual(raw[first:second])
+    return way.client.name, way.upstream.name, way.target.provider, way.target.model, begin
+
+
+def _settings(way: Way, document: Document, said: bytes, asked: tuple[object, ...]) -> _Settings | None:
+    ours, theirs = way.client.chat, way.upstream.chat
+    history, *others = ours.conversation
+    context = _blank(way.context)
+    settings = {key: value for key, value in document.items() if key not in others}
+    request = ours.read_request({**settings, history: document[history][:1]}, context, way.call)
+    notes.own_members(request.extras, context, ours.quiet)
+    request.system, request.messages = [Text(_WORD)], [_opening()]
+    found = _written(way, request, context, way.rules and way.rules.for_settings())
+    if found is None:
+        return None
+    opening = found.document[way.history][-1]
+    document = {
+        key: value if key in theirs.conversation else _ready(value)
+        for key, value in way.finish(request, found.document, context).items()
+    }
+    told = evolve(found.told, notes=tuple(context.notes))
+    return _Settings(said, asked, way.target, way.rules, document, opening, told, context.tools, context.echo)
+
+
+def _beginning_of(way: Way, conversation: _Conversation, document: Document, raw: list[JSON]) -> _Beginning | None:
+    """None where it cannot be written by itself: the user has to have spoken, and nobody else but the system."""
+    history, *others = way.client.chat.conversation
+    said = {key: document[key] for key in others if key in document} | {history: raw}
+    text = jsontext.dumps_usual(said)
+    if conversation.beginning is not None and conversation.beginning.said == text:
+        return conversation.beginning
+    context = _blank(way.context)
+    request = way.client.chat.read_request({"model": way.context.model, **said}, context, way.call)
+    roles = {message.role for message in request.messages}
+    if "user" not in roles or not roles <= {"user", "system"}:
+        return None
+    request = Request(origin=way.client.name, model="", system=request.system, messages=request.messages)
+    found = _written(way, request, context, way.rules)
+    if found is None:
+        return None
+    kept = {key: found.document[key] for key in way.upstream.chat.conversation if key in found.document}
+    conversation.beginning = _Beginning(text, kept, found.told, context.echo)
+    return conversation.beginning
+
+
+@frozen
+class _Last:
+    """What comes behind the remembered steps, and is not to be remembered."""
+
+    messages: list[JSON] = field(factory=list)
+    told: _Told = _Told()
+
+
+def _grown(way: Way, conversation: _Conversation, raw: list[JSON], known: int, opening: JSON) -> _Last | None:
+    """Adds the messages behind the known ones to the conversation's steps, as far as that can be; gives the others. None
+    where they cannot be written by themselves."""
+    starts = _steps(raw, way.client.chat.speaks, range(len(raw) - 1, known, -1))
+    split = next(islice(starts, OPEN_STEPS - 1, None), known)
+    if split > known:
+        earlier = _added(way, conversation, raw[known:split], opening)
+        known = split if earlier is not None and not earlier.messages else known
+    return _added(way, conversation, raw[known:], opening)
+
+
+def _added(way: Way, conversation: _Conversation, raw: list[JSON], opening: JSON) -> _Last | None:
+    """The same for messages that are one piece."""
+    if not raw:
+        return _Last()
+    context, before = _blank(way.context), conversation.end
+    context.pairs = before.pairs and before.pairs.copy()
+    document = {"model": way.context.model, way.client.chat.conversation[0]: raw}
+    messages = way.client.chat.read_request(document, context, way.call).messages
+    if not conversation.ids.keys().isdisjoint(_ids(messages)):
+        return None
+    calls = turns.paired_ids(messages)
+    request = Request(origin=way.client.name, model="", messages=[_opening(), *messages])
+    found = _written(way, request, context, way.rules and way.rules.for_later())
+    written = found.document[way.history] if found is not None else []
+    speaks = way.upstream.chat.speaks
+    if found is None or len(written) < 2 or written[0] != opening or not speaks(written[1]):
+        return None
+    if calls is None or speaks(written[-1]):
+        return _Last(written[1:], found.told)
+    conversation.add(raw, written[1:], calls, before.told.and_more(found.told), context.pairs)
+    return _Last()
+
+
+def _ids(messages: list[Message]) -> set[str]:
+    return {part.id for message in messages for part in message.parts if isinstance(part, ToolCall | ToolResult)}
+
+
+def _opening() -> Message:
+    return Message("user", [Text(_WORD)])
+
+
+def _blank(context: Context) -> Context:
+    """For a piece of the request."""
+    return Context(
+        client=context.client, upstream=context.upstream, model=context.model, id=context.id, created=context.created
+    )
+
+
+@frozen
+class _Written:
+    document: Document
+    told: _Told
+
+
+def _written(way: Way, request: Request, context: Context, rules: Rules | None) -> _Written | None:
+    """A piece as the upstream's document; None where it must not be written by itself."""
+    if not way.upstream.chat.apart(request, way.target):
+        return None
+    lost = tuple(notes.inner_names(request, way.client.chat.quiet_within))
+    document = way.write(request, context, rules)
+    return _Written(document, _Told(tuple(context.notes), lost, context.tool_names, context.tool_ids))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Together
+
+
+def _tell(context: Context, origin: str, pieces: Sequence[_Told]) -> None:
+    """What the context would know if the whole had been converted."""
+    for told in pieces:
+        for sentence in told.notes:
+            context.note(sentence)
+        context.tool_names |= told.names
+        context.tool_ids |= told.ids
+    notes.tell_inner([name for told in pieces for name in told.lost], origin, context)
+
+
+def _together(way: Way, settings: Document, beginning: Document, steps: bytes, last: list[JSON]) -> bytes:
+    """The settings' document with the conversation in its place, as text."""
+    conversation = beginning | {way.history: [*beginning[way.history], *([jsontext.ready(steps)] if steps else []), *last]}
+    members = way.upstream.chat.conversation
+    document = {
+        key: conversation.get(key, value) for key, value in settings.items() if key not in members or key in conversation
+    }
+    return jsontext.dumps_usual(document)
+
+
+def _ready(value: JSON) -> JSON:
+    return jsontext.ready(jsontext.dumps_usual(value)) if type(value) in (list, dict) else value
