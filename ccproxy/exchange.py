@@ -286,7 +286,9 @@ class Exchange:
         answered = conversion.answered_here(document, ours, theirs, context, call, self._operation, plan.rules)
         if answered is not None:
             return answered
-        prepared = conversion.prepare(body, document, ours, theirs, plan.target, context, call, self._operation, plan.rules)
+        prepared = conversion.prepare(
+            body, document, ours, theirs, plan.target, context, call, self._operation, plan.rules, plan.known
+        )
         self._prepared = prepared
         record.stream = context.stream
         return self._dial(plan, prepared)

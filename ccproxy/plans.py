@@ -12,6 +12,7 @@ from ccproxy.model import Target, Usage
 from ccproxy.policy.keys import Choice, Pair
 from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols.base import Headers, Protocol
+from ccproxy.turnwise import Conversations
 
 
 @frozen(kw_only=True)
@@ -32,7 +33,8 @@ class Plan:
     """Which upstream serves a request. prefix: the base URL's path. headers: the provider's own and its credentials.
     secrets: what no client and no log may see, not even in an error that repeats it. key: which of the provider's keys it
     is, from 1; 0 where there is one or none. compat: tools go as text (`policy.compat`). rules: what else is done to
-    the request (`policy.rewrite`). Requests with the same head share a plan; nobody changes it."""
+    the request (`policy.rewrite`). known: what earlier requests became (`turnwise`), None where that is not kept. Requests
+    with the same head share a plan; nobody changes it."""
 
     protocol: Protocol
     target: Target
@@ -44,6 +46,7 @@ class Plan:
     patience: Patience = Patience()
     compat: bool = False
     rules: Rules | None = None
+    known: Conversations | None = field(default=None, eq=False, repr=False)
     _made: dict[object, tuple[tuple[str, str], ...]] = field(factory=dict, init=False, repr=False, eq=False)
 
     def request_headers(self, streams: bool, passed: tuple[tuple[str, str], ...] = ()) -> tuple[tuple[str, str], ...]:

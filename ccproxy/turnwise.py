@@ -7,15 +7,14 @@ anew takes five times as long as to decode and encode them. So a request is conv
     beginning    the system prompt, and the messages before the model's first answer
     steps        an answer, and what follows it up to the next one (its calls' results)
 
-Each piece goes through the protocols' own readers and writers as a request of its own, steps behind an opening word of the
-user's that is taken off again. Together they are, byte for byte, what the whole request would have become, since writers
-look from one message to another for four reasons only, and where one of them applies the whole is converted as one:
+Each piece goes through the protocols' own readers and writers as a request of its own, in a frame of words that are taken
+off again. Together they are, byte for byte, what the whole request would have become. For writers look from one message
+to another for four reasons only, and where one of them applies the whole is converted as one:
 
 - Turns of one role are joined. A step begins with the model's turn and ends with another's, on the wire as in the model.
 - Calls and results belong together. Steps are remembered only if each call in them has its result, at once and in order;
   and no id in what comes later may be one that is remembered (`turns.settle` would move results, and make ids anew).
-- The first and the last turn are special. The beginning is not continued, and the end is only remembered where it is no
-  turn of the model's, after which nothing special was done.
+- The first and the last turn are special. In the frame a piece is neither; what is not closed by it is not remembered.
 - An upstream counts or compares over the whole request (Claude's cache marks). `Chat.apart` says so.
 
 What is remembered is found by the whole of what it was made of: its text, the target and the rules. So a client finds only
@@ -36,7 +35,7 @@ from attrs import define, evolve, field, frozen
 from ccproxy import notes, turns
 from ccproxy.codec import jsontext
 from ccproxy.errors import CcproxyError
-from ccproxy.model import JSON, Context, Message, Request, Target, Text, Tool, ToolCall, ToolResult
+from ccproxy.model import JSON, Context, Message, Part, Request, Target, Text, Tool, ToolCall, ToolResult
 from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols.base import Call, Protocol
 
@@ -79,16 +78,16 @@ class Way:
 
 class Conversations:
     """The remembered pieces of the last conversations. most_bytes: how much text of them is kept; what was not used for the
-    longest time goes first."""
+    longest time goes first. size: how much there is."""
 
     def __init__(self, most_bytes: int) -> None:
+        self.size = 0
         self._most = most_bytes
-        self._size = 0
         self._conversations: OrderedDict[_Key, _Conversation] = OrderedDict()
         self._settings: list[_Settings] = []  # what was used last comes first
 
     def __repr__(self) -> str:
-        return f"<Conversations {len(self._conversations)} with {self._size} bytes, {len(self._settings)} settings>"
+        return f"<Conversations {len(self._conversations)} with {self.size} bytes, {len(self._settings)} settings>"
 
     def body(self, way: Way, document: Document) -> bytes | None:
         """The upstream's body for a client's document; fills the way's context as reading and writing the whole would have.
@@ -108,12 +107,12 @@ class Conversations:
         key = _key(way, raw, first)
         conversation = self._conversations.pop(key, None)
         if conversation is not None:
-            self._size -= conversation.size
+            self.size -= conversation.size
         if conversation is None or conversation.target != way.target or conversation.rules != way.rules:
             conversation = _Conversation(way.target, way.rules)
-        beginning = _beginning_of(way, conversation, document, raw[:first])
+        beginning = _beginning_of(way, conversation, document, raw[:first], settings.frame)
         conversation.forget_others(raw[first:], way.client.chat.speaks)
-        last = _grown(way, conversation, raw, first + conversation.end.messages, settings.opening)
+        last = _grown(way, conversation, raw, first + conversation.end.messages, settings.frame)
         if beginning is None or last is None:
             return None
         self._keep(key, conversation)
@@ -124,9 +123,9 @@ class Conversations:
 
     def _keep(self, key: _Key, conversation: _Conversation) -> None:
         self._conversations[key] = conversation
-        self._size += conversation.size
-        while self._size > self._most:
-            self._size -= self._conversations.popitem(last=False)[1].size
+        self.size += conversation.size
+        while self.size > self._most:
+            self.size -= self._conversations.popitem(last=False)[1].size
 
     def _settings_of(self, way: Way, document: Document) -> _Settings | None:
         context = way.context
@@ -166,16 +165,34 @@ class _Told:
 
 
 @frozen
+class _Frame:
+    """What stands around a piece while it is converted, as the upstream's messages: a word of the user's before it; one of
+    the model's behind it, and one of the user's. Within, a piece is neither first nor last, and is joined to nothing."""
+
+    opening: JSON
+    closing: list[JSON]
+
+    def within(self, written: list[JSON], speaks: Callable[[JSON], bool]) -> list[JSON] | None:
+        """A framed piece's messages; None where they are not apart from the frame, or no whole steps."""
+        found = self.behind(written[:-2], speaks) if written[-2:] == self.closing else None
+        return None if found is None or speaks(found[-1]) else found
+
+    def behind(self, written: list[JSON], speaks: Callable[[JSON], bool]) -> list[JSON] | None:
+        """The same for one that has only the opening before it."""
+        return written[1:] if len(written) > 1 and written[0] == self.opening and speaks(written[1]) else None
+
+
+@frozen
 class _Settings:
     """said: all but the conversation, as text; asked: what else it was converted by. document: what became of it, with a
-    word in the conversation's place. opening: that word as the user's message."""
+    frame in the conversation's place."""
 
     said: bytes
     asked: tuple[object, ...]
     target: Target
     rules: Rules | None
     document: Document
-    opening: JSON
+    frame: _Frame
     told: _Told
     tools: dict[str, Tool]
     echo: dict[str, JSON]
@@ -281,23 +298,27 @@ def _settings(way: Way, document: Document, said: bytes, asked: tuple[object, ..
     settings = {key: value for key, value in document.items() if key not in others}
     request = ours.read_request({**settings, history: document[history][:1]}, context, way.call)
     notes.own_members(request.extras, context, ours.quiet)
-    request.system, request.messages = [Text(_WORD)], [_opening()]
+    request.system, request.messages = [Text(_WORD)], [_opening(), *_closing()]
     found = _written(way, request, context, way.rules and way.rules.for_settings())
     if found is None:
         return None
-    opening = found.document[way.history][-1]
+    _, opening, *closing = [None, *found.document[way.history]][-4:]
     document = {
         key: value if key in theirs.conversation else _ready(value)
         for key, value in way.finish(request, found.document, context).items()
     }
     told = evolve(found.told, notes=tuple(context.notes))
-    return _Settings(said, asked, way.target, way.rules, document, opening, told, context.tools, context.echo)
+    return _Settings(
+        said, asked, way.target, way.rules, document, _Frame(opening, closing), told, context.tools, context.echo
+    )
 
 
-def _beginning_of(way: Way, conversation: _Conversation, document: Document, raw: list[JSON]) -> _Beginning | None:
+def _beginning_of(
+    way: Way, conversation: _Conversation, document: Document, raw: list[JSON], frame: _Frame
+) -> _Beginning | None:
     """None where it cannot be written by itself: the user has to have spoken, and nobody else but the system."""
-    history, *others = way.client.chat.conversation
-    said = {key: document[key] for key in others if key in document} | {history: raw}
+    member, *others = way.client.chat.conversation
+    said = {key: document[key] for key in others if key in document} | {member: raw}
     text = jsontext.dumps_usual(said)
     if conversation.beginning is not None and conversation.beginning.said == text:
         return conversation.beginning
@@ -306,11 +327,12 @@ def _beginning_of(way: Way, conversation: _Conversation, document: Document, raw
     roles = {message.role for message in request.messages}
     if "user" not in roles or not roles <= {"user", "system"}:
         return None
-    request = Request(origin=way.client.name, model="", system=request.system, messages=request.messages)
-    found = _written(way, request, context, way.rules)
-    if found is None:
+    found = _written(way, _piece(way, [*request.messages, *_closing()], request.system), context, way.rules)
+    history = found.document[way.history] if found is not None else []
+    if found is None or history[-2:] != frame.closing:
         return None
     kept = {key: found.document[key] for key in way.upstream.chat.conversation if key in found.document}
+    kept[way.history] = history[:-2]
     conversation.beginning = _Beginning(text, kept, found.told, context.echo)
     return conversation.beginning
 
@@ -323,38 +345,44 @@ class _Last:
     told: _Told = _Told()
 
 
-def _grown(way: Way, conversation: _Conversation, raw: list[JSON], known: int, opening: JSON) -> _Last | None:
+def _grown(way: Way, conversation: _Conversation, raw: list[JSON], known: int, frame: _Frame) -> _Last | None:
     """Adds the messages behind the known ones to the conversation's steps, as far as that can be; gives the others. None
     where they cannot be written by themselves."""
     starts = _steps(raw, way.client.chat.speaks, range(len(raw) - 1, known, -1))
     split = next(islice(starts, OPEN_STEPS - 1, None), known)
     if split > known:
-        earlier = _added(way, conversation, raw[known:split], opening)
+        earlier = _added(way, conversation, raw[known:split], frame)
         known = split if earlier is not None and not earlier.messages else known
-    return _added(way, conversation, raw[known:], opening)
+    return _added(way, conversation, raw[known:], frame)
 
 
-def _added(way: Way, conversation: _Conversation, raw: list[JSON], opening: JSON) -> _Last | None:
+def _added(way: Way, conversation: _Conversation, raw: list[JSON], frame: _Frame) -> _Last | None:
     """The same for messages that are one piece."""
     if not raw:
         return _Last()
-    context, before = _blank(way.context), conversation.end
-    context.pairs = before.pairs and before.pairs.copy()
-    document = {"model": way.context.model, way.client.chat.conversation[0]: raw}
-    messages = way.client.chat.read_request(document, context, way.call).messages
+    messages, context = _read_steps(way, conversation, raw)
     if not conversation.ids.keys().isdisjoint(_ids(messages)):
         return None
     calls = turns.paired_ids(messages)
-    request = Request(origin=way.client.name, model="", messages=[_opening(), *messages])
-    found = _written(way, request, context, way.rules and way.rules.for_later())
-    written = found.document[way.history] if found is not None else []
-    speaks = way.upstream.chat.speaks
-    if found is None or len(written) < 2 or written[0] != opening or not speaks(written[1]):
-        return None
-    if calls is None or speaks(written[-1]):
-        return _Last(written[1:], found.told)
-    conversation.add(raw, written[1:], calls, before.told.and_more(found.told), context.pairs)
-    return _Last()
+    if calls is not None:
+        found = _written(
+            way, _piece(way, [_opening(), *messages, *_closing()]), context, way.rules and way.rules.for_later()
+        )
+        written = frame.within(found.document[way.history], way.upstream.chat.speaks) if found is not None else None
+        if found is not None and written is not None:
+            conversation.add(raw, written, calls, conversation.end.told.and_more(found.told), context.pairs)
+            return _Last()
+        messages, context = _read_steps(way, conversation, raw)  # writing changes what is written
+    found = _written(way, _piece(way, [_opening(), *messages]), context, way.rules and way.rules.for_later())
+    written = frame.behind(found.document[way.history], way.upstream.chat.speaks) if found is not None else None
+    return _Last(written, found.told) if found is not None and written is not None else None
+
+
+def _read_steps(way: Way, conversation: _Conversation, raw: list[JSON]) -> tuple[list[Message], Context]:
+    context, pairs = _blank(way.context), conversation.end.pairs
+    context.pairs = pairs.copy() if pairs is not None else None
+    document = {"model": way.context.model, way.client.chat.conversation[0]: raw}
+    return way.client.chat.read_request(document, context, way.call).messages, context
 
 
 def _ids(messages: list[Message]) -> set[str]:
@@ -363,6 +391,14 @@ def _ids(messages: list[Message]) -> set[str]:
 
 def _opening() -> Message:
     return Message("user", [Text(_WORD)])
+
+
+def _closing() -> list[Message]:
+    return [Message("assistant", [Text(_WORD)]), Message("user", [Text(_WORD)])]
+
+
+def _piece(way: Way, messages: list[Message], system: Sequence[Part] = ()) -> Request:
+    return Request(origin=way.client.name, model="", system=list(system), messages=messages)
 
 
 def _blank(context: Context) -> Context:

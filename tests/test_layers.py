@@ -44,6 +44,7 @@ ROWS: list[tuple[str, int, set[str]]] = [
     *[(f"ccproxy.protocols.{name}", 3, {"orjson", "attrs"}) for name in sorted(PROTOCOL_NAMES)],
     ("ccproxy.protocols", 4, set()),
     ("ccproxy.pump", 5, set()),
+    ("ccproxy.turnwise", 5, {"attrs"}),
     ("ccproxy.config", 5, {"attrs"}),
     ("ccproxy.config.editing", 5, {"attrs", "tomlkit"}),
     ("ccproxy.conversion", 6, {"attrs"}),

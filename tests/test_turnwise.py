@@ -7,20 +7,23 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from ccproxy import conversion
+from ccproxy import conversion, convert
 from ccproxy.codec import jsontext
-from ccproxy.convert import new_context
+from ccproxy.convert import convert_request, new_context
 from ccproxy.errors import CcproxyError, Unsupported
-from ccproxy.model import Context, Message, Target, Text, ToolCall, ToolResult
+from ccproxy.model import Context, Message, Request, Target, Text, ToolCall, ToolResult
 from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call
 from ccproxy.turnwise import Conversations
 from tests.protocols.strategies import NAMES, changed, conversations, requests, steps
+from tests.protocols.test_growing import asked
 from tests.protocols.test_properties import PROFILE, of_another, written
+from tests.test_request_judge import CASES, Case
 from tests.tools import known
 
 MODELS = {
@@ -140,3 +143,174 @@ def test_each_turn_is_what_it_is_alone(client: str, data: st.DataObject) -> None
         alone = prepared(document, client, target, rules, None)
         assert prepared(document, client, target, rules, conversations) == alone
         assert prepared(document, client, target, rules, conversations) == alone
+
+
+@pytest.mark.parametrize("upstream", NAMES)
+@pytest.mark.parametrize("client", NAMES)
+def test_what_upsets_the_order_is_no_exception(client: str, upstream: str) -> None:
+    """The conversations of `test_growing`, and back to an earlier turn of each."""
+    target = known(Target(protocol=upstream, model=MODELS[upstream][0]))
+    conversations = Conversations(MANY)
+    turns = asked(client)
+    for document in [*turns, *turns[::-1], *turns]:
+        alone = prepared(document, client, target, None, None)
+        assert prepared(document, client, target, None, conversations) == alone
+
+
+RECORDED = [param for param in CASES if param.values[0] is not None]
+
+
+@pytest.mark.parametrize("upstream", NAMES)
+def test_recorded_requests_are_no_exception(upstream: str) -> None:
+    target = known(Target(protocol=upstream, model=MODELS[upstream][0]))
+    conversations = Conversations(MANY)
+    for param in RECORDED:
+        case = param.values[0]
+        assert isinstance(case, Case)
+        document, member = case.document, PROTOCOLS[case.protocol].chat.conversation[0]
+        history = document.get(member)
+        for end in range(1, len(history) + 1) if isinstance(history, list) else ():
+            turn = {**document, member: history[:end]}
+            alone = prepared(turn, case.protocol, target, None, None)
+            assert prepared(turn, case.protocol, target, None, conversations) == alone
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is remembered
+
+
+def turn(steps: int, **more: Any) -> dict[str, Any]:
+    """A Claude client's request after so many calls."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "list them"}]
+    for n in range(steps):
+        call = {"type": "tool_use", "id": f"toolu_{n}", "name": "Read", "input": {"path": f"/{n}"}}
+        result = {"type": "tool_result", "tool_use_id": f"toolu_{n}", "content": f"file {n}"}
+        messages += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+    tools = [{"name": "Read", "description": "reads", "input_schema": {"type": "object", "properties": {}}}]
+    return {"model": "m", "max_tokens": 9, "system": "Be brief.", "messages": messages, "tools": tools, **more}
+
+
+class Reading:
+    """How many messages of each request the client's reader is handed, with whatever it reads."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.messages = 0
+        chat = PROTOCOLS["claude"].chat
+
+        def read(document: dict[str, Any], context: Context, call: Call) -> Request:
+            self.messages += len(document["messages"])
+            return chat.read_request(document, context, call)
+
+        claude = evolve(PROTOCOLS["claude"], chat=evolve(chat, read_request=read))
+        monkeypatch.setattr(convert, "protocol_named", lambda name: claude if name == "claude" else PROTOCOLS[name])
+
+    def of(self, document: dict[str, Any], conversations: Conversations, **more: Any) -> int:
+        self.messages = 0
+        asked = {"source": "claude", "target": "openai", **more}
+        body = convert_request(document, known=conversations, **asked).body
+        read = self.messages
+        assert body == convert_request(document, **asked).body
+        return read
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
+    return Reading(monkeypatch)
+
+
+def test_only_what_is_new_is_read(reading: Reading) -> None:
+    conversations = Conversations(MANY)
+    assert reading.of(turn(9), conversations) == 1 + 1 + 18  # for the tools, the beginning, and the steps
+    assert reading.of(turn(10), conversations) == 2
+    assert reading.of(turn(10), conversations) == 0
+    assert reading.of(turn(13), conversations) == 6
+
+
+def test_other_tools_are_read_without_the_turns(reading: Reading) -> None:
+    conversations = Conversations(MANY)
+    reading.of(turn(9), conversations)
+    assert reading.of(turn(9, tools=[]), conversations) == 1
+    assert reading.of(turn(9), conversations) == 0
+
+
+def test_another_beginning_is_read_without_the_turns(reading: Reading) -> None:
+    conversations = Conversations(MANY)
+    reading.of(turn(9), conversations)
+    assert reading.of(turn(9, system="Be long."), conversations) == 1
+
+
+def test_marks_that_move_touch_the_last_turns_only(reading: Reading) -> None:
+    conversations = Conversations(MANY)
+
+    def marked(steps: int) -> dict[str, Any]:
+        document = turn(steps)
+        for message in document["messages"][-1:-4:-2]:
+            message["content"][-1] |= MARK
+        return document
+
+    reading.of(marked(9), conversations)
+    assert reading.of(marked(10), conversations) == 6
+
+
+def test_a_turn_that_was_changed_is_read_with_what_follows(reading: Reading) -> None:
+    conversations = Conversations(MANY)
+    for number in range(3, 9):
+        reading.of(turn(number), conversations)
+    other = turn(9)
+    other["messages"][10]["content"][0]["content"] = "another file"
+    assert reading.of(other, conversations) == 2 * (9 - 4)
+
+
+def test_what_goes_on_with_the_last_turn_is_read_with_it(reading: Reading) -> None:
+    conversations = Conversations(MANY)
+    reading.of(turn(9), conversations)
+    more = turn(9)
+    more["messages"].append({"role": "user", "content": "and then?"})
+    assert reading.of(more, conversations) == 2 * 2 + 1
+
+
+def test_an_id_that_comes_again_is_no_piece(reading: Reading) -> None:
+    conversations = Conversations(MANY)
+    reading.of(turn(9), conversations)
+    again = turn(10)
+    for message in again["messages"][-2:]:
+        block = message["content"][0]
+        block |= {key: "toolu_0" for key in ("id", "tool_use_id") if key in block}
+    assert reading.of(again, conversations) >= 20
+
+
+def test_one_is_not_true(reading: Reading) -> None:
+    conversations = Conversations(MANY)
+    for value in (1, True, 1.0, {"a": 1, "b": 2}, {"b": 2, "a": 1}):
+        document = turn(9)
+        document["messages"][1]["content"][0]["input"] = {"value": value}
+        assert reading.of(document, conversations) > 18
+
+
+def test_another_target_remembers_its_own(reading: Reading) -> None:
+    conversations = Conversations(MANY)
+    reading.of(turn(9), conversations, model="m")
+    assert reading.of(turn(9), conversations, model="mistral-large-latest") == 20
+    assert reading.of(turn(9), conversations, model="m") == 0
+
+
+def test_what_the_standard_library_has_to_write_is_no_piece(reading: Reading) -> None:
+    conversations = Conversations(MANY)
+    document = turn(9)
+    document["messages"][2]["content"][0]["content"] = "cut \ud83d"
+    assert reading.of(document, conversations) > 18
+
+
+def test_no_more_is_kept_than_was_asked_for() -> None:
+    conversations = Conversations(20_000)
+    for n in range(40):
+        document = turn(9, system=f"{n}" * 100)
+        document["messages"][1]["content"][0]["input"] = {"path": f"{n}" * 400}
+        convert_request(document, source="claude", target="openai", known=conversations)
+        assert 0 < conversations.size <= 20_000
+
+
+def test_nothing_is_kept_of_what_is_too_large() -> None:
+    conversations = Conversations(500)
+    convert_request(turn(9), source="claude", target="openai", known=conversations)
+    assert conversations.size == 0

@@ -38,6 +38,7 @@ from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Protocol
 from ccproxy.transport.http1 import RequestHead
 from ccproxy.transport.seam import Limits
+from ccproxy.turnwise import Conversations
 
 if TYPE_CHECKING:
     from ccproxy.app.traffic import Traffic
@@ -81,7 +82,12 @@ class App:
             self._jobs.append(self._models.refresh_forever)
         if before is not None and not unchanged:
             before._models.retire()
-        self._upstreams = {name: _Upstream(name, provider, config) for name, provider in config.providers.items()}
+        most = config.limits.remembered
+        same = before is not None and before.config.limits.remembered == most
+        self._known: Conversations | None = before._known if before and same else Conversations(most) if most else None
+        self._upstreams = {
+            name: _Upstream(name, provider, config, self._known) for name, provider in config.providers.items()
+        }
         self.warm = [
             (self._upstreams[name].endpoint, provider.warm) for name, provider in config.providers.items() if provider.warm
         ]
@@ -313,8 +319,9 @@ def _offers(config: Config) -> object:
 class _Upstream:
     """A provider as the exchange needs it: everything that is the same for each request is worked out once."""
 
-    def __init__(self, name: str, provider: Provider, config: Config) -> None:
+    def __init__(self, name: str, provider: Provider, config: Config, known: Conversations | None) -> None:
         self._name = name
+        self._known = known
         self._provider = provider
         self._protocol = PROTOCOLS[provider.protocol]
         self._table = config.table
@@ -352,6 +359,7 @@ class _Upstream:
             patience=self._patience,
             compat=compat,
             rules=rules,
+            known=self._known,
         )
 
     def _described(self, model: str) -> Target:

@@ -241,6 +241,12 @@ class Limits:
     max_body: int = key(whole(1024), 64 * 2**20, "a long agent session with screenshots has 30 MiB; Anthropic takes 32 MB")
     max_head: int = key(whole(1024, 2**20), 64 * 2**10, "as uvicorn has it; nginx takes 32 KiB, Node 16 KiB")
     max_connections: int = key(whole(1), 500, "two descriptors each, and 1024 is the usual limit of a process")
+    remembered: int = key(
+        whole(0),
+        32 * 2**20,
+        "bytes of conversations kept in memory, so that only what is new in a turn is converted: a long one and what became"
+        " of it have 2 MiB; 0 keeps none",
+    )
 
 
 _seconds = number(0.1, 86_400)
