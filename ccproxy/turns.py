@@ -84,10 +84,19 @@ def _in_order(messages: list[Message]) -> list[Message] | None:
 
 def paired_ids(messages: list[Message]) -> list[str] | None:
     """The ids of a history's calls, where each has its result at once, in order and once; None for any other history."""
-    settled = _in_order(messages)
-    if settled is None:
-        return None
-    return [part.id for message in settled for part in message.parts if type(part) is ToolCall]
+    found: list[str] = []
+    answered = 0  # how many of them have their results
+    for message in messages:
+        if message.role != "tool":
+            if answered != len(found):
+                return None
+            found += [part.id for part in message.parts if type(part) is ToolCall]
+            continue
+        for part in message.parts:
+            if type(part) is not ToolResult or answered == len(found) or part.id != found[answered]:
+                return None
+            answered += 1
+    return found if answered == len(found) == len(set(found)) else None
 
 
 @define(slots=True)

@@ -361,7 +361,7 @@ def _added(way: Way, conversation: _Conversation, raw: list[JSON], frame: _Frame
     if not raw:
         return _Last()
     messages, context = _read_steps(way, conversation, raw)
-    if not conversation.ids.keys().isdisjoint(_ids(messages)):
+    if conversation.ids and not conversation.ids.keys().isdisjoint(_ids(messages)):
         return None
     calls = turns.paired_ids(messages)
     if calls is not None:

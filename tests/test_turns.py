@@ -88,6 +88,32 @@ def test_what_is_in_order_stays_as_it_is() -> None:
     assert noted.notes == []
 
 
+@pytest.mark.parametrize(
+    ("history", "ids"),
+    [
+        ([user("q"), calls("1", "2"), results("1", "2"), user("go"), calls("3"), results("3")], ["1", "2", "3"]),
+        ([calls("1", "2"), results("1"), results("2")], ["1", "2"]),
+        ([user("q")], []),
+        ([calls("1")], None),
+        ([calls("1", "2"), results("1"), user("go"), results("2")], None),
+        ([calls("1", "2"), results("2", "1")], None),
+        ([calls("1"), results("1"), results("1")], None),
+        ([results("1")], None),
+        ([calls("1"), results("1"), calls("1"), results("1")], None),
+    ],
+)
+def test_ids_are_paired_where_each_call_has_its_result_at_once(history: list[Message], ids: list[str] | None) -> None:
+    assert turns.paired_ids(history) == ids
+
+
+def test_pairs_go_on_from_a_copy_as_from_the_first() -> None:
+    pairs = Pairs()
+    assert pairs.result("f", pairs.call("f", "")) == "call_f_0"
+    other = pairs.copy()
+    assert [pairs.call("f", ""), other.call("f", ""), other.call("f", "")] == ["call_f_1", "call_f_1", "call_f_2"]
+    assert (pairs.result("f", ""), other.result("f", "call_f_2")) == ("call_f_1", "call_f_2")
+
+
 def test_only_leading_system_messages_are_hoisted() -> None:
     first, second, late = Message("system", [Text("1")]), Message("system", [Text("2")]), Message("system", [Text("3")])
     parts, rest = hoist([first, second, user("q"), late])

@@ -84,3 +84,14 @@ JSON = st.recursive(
 def test_what_is_written_is_read_again(value: object) -> None:
     assert loads_exact(dumps(value)) == value
     assert loads_exact(dumps_str(value)) == value
+
+
+def test_ready_text_stands_where_it_was_put() -> None:
+    document = {"a": [1, jsontext.ready(b'{"b":2},3'), 4], "c": jsontext.ready(b"{}")}
+    assert jsontext.dumps_usual(document) == b'{"a":[1,{"b":2},3,4],"c":{}}'
+
+
+@pytest.mark.parametrize("value", ["\ud83d", 2**64, {1: 2}])
+def test_what_orjson_does_not_write_is_not_usual(value: Any) -> None:
+    with pytest.raises(jsontext.JSONError):
+        jsontext.dumps_usual(value)
