@@ -92,6 +92,6 @@ def test_ready_text_stands_where_it_was_put() -> None:
 
 
 @pytest.mark.parametrize("value", ["\ud83d", 2**64, {1: 2}])
-def test_what_orjson_does_not_write_is_not_usual(value: Any) -> None:
+def test_what_orjson_does_not_write_is_not_usual(value: object) -> None:
     with pytest.raises(jsontext.JSONError):
         jsontext.dumps_usual(value)
