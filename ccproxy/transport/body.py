@@ -72,6 +72,11 @@ class BodyReader:
         """The next slices of the body, none of them empty. After the end, data is added to `rest`."""
         raise NotImplementedError
 
+    def one(self, data: bytes) -> bytes:
+        """What `data` holds of the body, if that is one piece behind which the body stands as it stood before it: an event
+        of a paced stream. Nothing for anything else, which goes to `feed`."""
+        return b""
+
     def eof(self) -> None:
         """The connection was closed. Raises Broken if the body is not complete."""
         if not self.done:
@@ -117,6 +122,9 @@ class CloseReader(BodyReader):
     def feed(self, data: bytes) -> list[bytes]:
         return [data] if data else []
 
+    def one(self, data: bytes) -> bytes:
+        return data
+
     def eof(self) -> None:
         self.done = True
 
@@ -148,14 +156,19 @@ class ChunkedReader(BodyReader):
         # A function, not a method: that would hold the reader, and each body would be left to the garbage collector.
         self._next: Callable[[ChunkedReader, bytes, int, list[bytes]], int] = ChunkedReader._size
 
+    def one(self, data: bytes) -> bytes:
+        """One whole chunk: its size line is the one that the read's length asks for."""
+        if self._next is not _AT_SIZE or self._line or len(data) > _SHORT_READ:
+            return b""
+        line, _, rest = data.partition(b"\r\n")
+        size = len(rest) - 2
+        piece = rest.removesuffix(b"\r\n")
+        return piece if len(piece) == size and line == b"%x" % size else b""
+
     def feed(self, data: bytes) -> list[bytes]:
+        if piece := self.one(data):
+            return [piece]
         end = len(data)
-        if self._next is _AT_SIZE and not self._line:
-            digits = data.find(b"\r\n", 0, _SHORT_LINE)
-            size = end - digits - 4
-            # One whole chunk, as an event of a paced stream is: its size line is the one that the read's length asks for.
-            if digits > 0 and size > 0 and data.startswith(b"%x\r\n" % size) and data.endswith(b"\r\n"):
-                return [data[digits + 2 : -2]]
         found: list[bytes] = []
         place = 0
         while place < end and not self.done:
@@ -246,8 +259,8 @@ class ChunkedReader(BodyReader):
 
 
 _AT_SIZE = ChunkedReader._size
-_SHORT_LINE = 8
-"""Bytes within which the size line of a chunk ends that fits in one read (256 KiB)."""
+_SHORT_READ = 16 * 1024
+"""Bytes of a read that is looked at as one chunk, which copies it twice."""
 
 
 def reader_for(framing: Framing) -> BodyReader:

@@ -271,6 +271,13 @@ class ClientConnection:
         elif framing is CLOSE:
             self._out.append(data)
 
+    def send(self, data: bytes) -> None:
+        if self._framing is CHUNKED and not self._out and not self._gone:
+            self.wire.write(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            self.write(data)
+            self.flush()
+
     def end(self) -> None:
         if self._framing is CHUNKED:
             self._out.append(LAST_CHUNK)

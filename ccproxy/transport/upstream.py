@@ -65,6 +65,9 @@ class Asker(Protocol):
     def flush(self) -> None:
         """One read's worth has been told."""
 
+    def one(self, data: bytes) -> None:
+        """`data` and `flush`: more of the body, which is all that a read brought."""
+
 
 class _Nobody:
     """The asker of an errand that was released: its answer is read to its end and dropped. The two let go of each other
@@ -89,6 +92,8 @@ class _Nobody:
         self._errand = None
 
     def flush(self) -> None: ...
+
+    one = data
 
 
 class Upstreams:
@@ -246,6 +251,7 @@ class Errand:
         self._asker = asker
         self._upstreams = upstreams
         self._reader = HeadReader.client(dial.method)
+        self._one: Callable[[bytes], bytes] = _not_one  # of a body that is not coded, its reader's
         kept = upstreams.take(dial.endpoint)
         if kept is not None:
             self._ask(kept)
@@ -301,6 +307,13 @@ class Errand:
         self._ask(connection)
 
     def received(self, data: bytes) -> None:
+        """An event of a stream first: nearly every read is one."""
+        if piece := self._one(data):
+            self._asker.one(piece)
+        else:
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
         asker = self._asker
         self.silent = False
         try:
@@ -366,6 +379,8 @@ class Errand:
         if coding:
             self._decoder = ContentDecoder(coding, DECODED_PIECE, answer=True)
             headers = [(name, value) for name, value in headers if name not in _OF_THE_CODED_BODY]
+        else:
+            self._one = self._body.one
         self._asker.head(head.status, headers)
         rest, self._reader.rest = self._reader.rest, b""
         return self._body, rest
@@ -420,6 +435,11 @@ class Errand:
             if self._paused and keep:
                 connection.wire.resume_reading()
             connection.free(keep=keep)
+
+
+def _not_one(data: bytes) -> bytes:
+    """In the place of a `BodyReader.one`."""
+    return b""
 
 
 _OF_THE_CODED_BODY = frozenset({"content-encoding", "content-length"})
