@@ -180,6 +180,39 @@ def test_a_read_of_one_chunk_is_held_to_its_size(size: int) -> None:
             read(CHUNKED, [wrong])
 
 
+NOT_ONE = [
+    b"",
+    b"-2",
+    b"0\r\n\r\n",
+    b"2\r\nabc\r\n",
+    b"3\r\nab\r\n",
+    b"2\r\nab\n\n",
+    b"02\r\nab\r\n",
+    b"2;x\r\nab\r\n",
+    b"2\r\nab\r",
+]
+
+
+@pytest.mark.parametrize("data", [*NOT_ONE, 2 * chunk(b"ab"), chunk(b"x" * 70_000)])
+def test_what_is_not_one_short_chunk_is_left_to_feed(data: bytes) -> None:
+    reader = reader_for(CHUNKED)
+    assert reader.one(data) == b""
+    assert repr(reader) == repr(reader_for(CHUNKED))
+
+
+@given(st.binary(min_size=1, max_size=60), st.integers(0, 70))
+@settings(max_examples=300, deadline=None)
+def test_one_chunk_is_what_feed_makes_of_it(content: bytes, cut: int) -> None:
+    whole = chunk(content)
+    reader, other = reader_for(CHUNKED), reader_for(CHUNKED)
+    reader.feed(whole[:cut])
+    if piece := reader.one(whole[cut:]):
+        assert cut in (0, len(whole))
+        assert [piece] == other.feed(whole)
+    assert reader_for(CLOSE).one(content) == content
+    assert reader_for(Framing("length", 5)).one(content) == b""
+
+
 def test_nothing_is_no_chunk() -> None:
     assert chunk(b"") == b""
     assert chunk(b"x" * 31) == b"1f\r\n" + b"x" * 31 + b"\r\n"

@@ -43,6 +43,10 @@ class Heard:
         if self.turns[-1]:
             self.turns.append([])
 
+    def send(self, data: bytes) -> None:
+        self.write(data)
+        self.flush()
+
     @property
     def said(self) -> list[list[Any]]:
         return [turn for turn in self.turns if turn]
@@ -188,6 +192,16 @@ def test_a_pause_holds_for_every_dial() -> None:
     assert second.calls == ["pause"]
     driver.resume()
     assert second.calls == ["pause", "resume"]
+
+
+def test_one_event_is_sent_at_once() -> None:
+    world = World()
+    _, life, heard, peer, _ = streaming(world, ended=[End(), Release(), Finished(None)])
+    peer.received(CHUNKED + b"1\r\na\r\n")
+    for data in (b"1\r\nb\r\n", b"6\r\n[DONE]\r\n"):
+        peer.received(data)
+    assert [call for call in life.calls if call[0] == "pump"] == [("pump", b"b"), ("pump", b"[DONE]")]
+    assert heard.said == [[b"first"], [b"b"], [b"[DONE]", "end", ("finished", None)]]
 
 
 @pytest.mark.parametrize("name", ["upstream_head", "upstream_bytes", "pump", "ended"])

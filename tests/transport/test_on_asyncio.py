@@ -195,6 +195,17 @@ class Silence:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("plain", [True, False])
+def test_what_a_wire_reads_into(loop: str, plain: bool) -> None:
+    async def main() -> on_asyncio.Bridge:
+        return on_asyncio._bridge(Silence(), on_asyncio.Wires(), plain=plain)
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        bridge = runner.run(main())
+    assert isinstance(bridge, on_asyncio.PlainBridge) == (plain and loop == "uvloop")
+
+
+@pytest.mark.parametrize("loop", LOOPS)
 def test_an_attempt_can_be_stopped_at_any_turn_of_the_loop(loop: str) -> None:
     async def main() -> None:
         connector = on_asyncio.Connector(trusting())
