@@ -26,6 +26,7 @@ COMMANDS = {
     "groups": "list the groups, who may use them, and their rules",
     "init": "write a commented configuration",
     "keys": "list, add and remove the keys that clients present",
+    "log": "show what clients send, what goes upstream and what comes back",
     "mcp": "see, call, add and import MCP servers",
     "models": "list the models that clients can ask for",
     "run": "start a client with what points it at a group",
