@@ -1,14 +1,15 @@
-"""The clients: which version, what is installed, how one run is started, what it must be told.
+"""The clients: which version, what is installed, what one run is started with.
 
-In commands, variables and files: {url} ccproxy's address with the group's path, {key} the proxy key, {model} the name that
-the client asks for, {prompt}, {home}, {work}.
+Those of CLIENTS are pointed at ccproxy by `ccproxy run`, those of OTHERWISE by hand, in a protocol that it does
+not choose for them. In commands, variables and files: {url} ccproxy's address with the group's path, {key} the proxy key,
+{model} the name that the client asks for, {prompt}, {home}.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from attrs import field, frozen
 
@@ -31,8 +32,9 @@ class Package:
 
 @frozen(kw_only=True)
 class Client:
-    """name: its row in the table. package: a key of PACKAGES. speaks: the protocol it asks in. quiet: what keeps it from
-    updates, telemetry and questions; variables and files: what points it at ccproxy."""
+    """name: its row in the table. package: a key of PACKAGES. speaks: the protocol that it asks in. command: arguments. quiet
+    and files: what keeps it from updates, telemetry and questions. by_hand: the variables that point it at ccproxy, without
+    `ccproxy run`."""
 
     name: str
     package: str
@@ -40,9 +42,9 @@ class Client:
     model: str
     command: tuple[str, ...]
     prompt: str = READ
-    variables: Mapping[str, str] = field(factory=dict)
     quiet: Mapping[str, str] = field(factory=dict)
     files: Mapping[str, str] = field(factory=dict)
+    by_hand: Mapping[str, str] = field(factory=dict)
     has_tools: bool = True
 
 
@@ -57,54 +59,50 @@ PACKAGES = {
 }
 
 
-def _gemini_settings(**more: Any) -> str:
-    off = {
+_GEMINI_OFF = json.dumps(
+    {
         "privacy": {"usageStatisticsEnabled": False},
         "general": {"enableAutoUpdate": False, "disableAutoUpdate": True},
         "telemetry": {"enabled": False},
     }
-    return json.dumps({**off, **more})
+)
+"""Settings of Gemini CLI, and of Qwen Code, which came from it."""
 
 
-def _qwen(name: str, speaks: str, auth: str, model: str, **variables: str) -> Client:
+def _qwen(name: str, speaks: str, *flags: str, model: str = "qwen3-coder-plus", **variables: str) -> Client:
     return Client(
         name=name,
         package="qwen-code",
         speaks=speaks,
         model=model,
-        command=("--auth-type", auth, "-m", "{model}", "-y", "{prompt}"),
-        variables=variables,
-        files={"{home}/.qwen/settings.json": _gemini_settings()},
+        command=(*flags, "-y", "{prompt}"),
+        files={"{home}/.qwen/settings.json": _GEMINI_OFF},
+        by_hand=variables,
     )
 
 
-def _opencode(name: str, speaks: str, package: str, path: str) -> Client:
+def _opencode(name: str, speaks: str, package: str = "", path: str = "/v1") -> Client:
+    """package: of the AI SDK, for the other protocols."""
     provider = {
         "npm": package,
         "name": "ccproxy",
         "options": {"baseURL": f"{{url}}{path}", "apiKey": "{key}"},
         "models": {"{model}": {}},
     }
+    by_hand = {"OPENCODE_CONFIG_CONTENT": json.dumps({"model": "ccproxy/{model}", "provider": {"ccproxy": provider}})}
+    switches = ("AUTOUPDATE", "DEFAULT_PLUGINS", "LSP_DOWNLOAD", "MODELS_FETCH")
     return Client(
         name=name,
         package="opencode",
         speaks=speaks,
         model="some-model",
-        command=("run", "-m", "ccproxy/{model}", "{prompt}"),
-        variables={"OPENCODE_CONFIG_CONTENT": json.dumps({"provider": {"ccproxy": provider}})},
-        quiet=dict.fromkeys(
-            (
-                "OPENCODE_DISABLE_AUTOUPDATE",
-                "OPENCODE_DISABLE_DEFAULT_PLUGINS",
-                "OPENCODE_DISABLE_LSP_DOWNLOAD",
-                "OPENCODE_DISABLE_MODELS_FETCH",
-            ),
-            "1",
-        ),
+        command=("run", "{prompt}"),
+        quiet={f"OPENCODE_DISABLE_{switch}": "1" for switch in switches},
+        by_hand=by_hand if package else {},
     )
 
 
-def _aider(name: str, speaks: str, model: str, **variables: str) -> Client:
+def _aider(name: str, speaks: str, model: str = "some-model", **variables: str) -> Client:
     flags = (
         "--yes-always --no-check-update --analytics-disable --no-show-model-warnings --no-pretty --no-show-release-notes"
     )
@@ -113,38 +111,13 @@ def _aider(name: str, speaks: str, model: str, **variables: str) -> Client:
         package="aider",
         speaks=speaks,
         model=model,
-        command=(*flags.split(), "--no-auto-commits", "--model", "{model}", "--message", "{prompt}"),
+        command=(*flags.split(), "--no-auto-commits", "--message", "{prompt}"),
         prompt=UNNAMED,
-        variables=variables,
         quiet={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+        by_hand=variables,
         has_tools=False,
     )
 
-
-_CODEX = """\
-model = "{model}"
-model_provider = "ccproxy"
-[model_providers.ccproxy]
-name = "ccproxy"
-base_url = "{url}/v1"
-wire_api = "responses"
-env_key = "CCPROXY_KEY"
-[analytics]
-enabled = false
-"""
-
-_CLINE = {
-    "version": 1,
-    "lastUsedProvider": "openai-compatible",
-    "modes": {},
-    "providers": {
-        "openai-compatible": {
-            "settings": {"provider": "openai-compatible", "apiKey": "{key}", "model": "{model}", "baseUrl": "{url}/v1"},
-            "updatedAt": "2026-01-01T00:00:00.000Z",
-            "tokenSource": "manual",
-        }
-    },
-}
 
 CLIENTS = (
     Client(
@@ -152,8 +125,7 @@ CLIENTS = (
         package="claude-code",
         speaks="claude",
         model="claude-sonnet-5-5",
-        command=("-p", "{prompt}", "--model", "{model}", "--allowedTools", "Read"),
-        variables={"ANTHROPIC_BASE_URL": "{url}", "ANTHROPIC_AUTH_TOKEN": "{key}"},
+        command=("-p", "{prompt}", "--allowedTools", "Read"),
         quiet=dict.fromkeys(
             (
                 "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
@@ -169,10 +141,9 @@ CLIENTS = (
         package="gemini-cli",
         speaks="gemini",
         model="gemini-3.1-pro-preview",
-        command=("-y", "-m", "{model}", "-p", "{prompt}"),
-        variables={"GOOGLE_GEMINI_BASE_URL": "{url}", "GEMINI_API_KEY": "{key}"},
+        command=("-y", "-p", "{prompt}"),
         quiet={"GEMINI_CLI_TRUST_WORKSPACE": "true"},
-        files={"{home}/.gemini/settings.json": _gemini_settings(security={"auth": {"selectedType": "gemini-api-key"}})},
+        files={"{home}/.gemini/settings.json": _GEMINI_OFF},
     ),
     Client(
         name="Codex",
@@ -186,11 +157,10 @@ CLIENTS = (
             "danger-full-access",
             "{prompt}",
         ),  # in containers it has none
-        variables={"CODEX_HOME": "{home}/.codex", "CCPROXY_KEY": "{key}"},
-        files={"{home}/.codex/config.toml": _CODEX},
+        files={"{home}/.codex/config.toml": "[analytics]\nenabled = false\n"},
     ),
-    _qwen("Qwen Code", "openai", "openai", "qwen3-coder-plus", OPENAI_BASE_URL="{url}/v1", OPENAI_API_KEY="{key}"),
-    _opencode("opencode", "openai", "@ai-sdk/openai-compatible", "/v1"),
+    _qwen("Qwen Code", "openai"),
+    _opencode("opencode", "openai"),
     Client(
         name="Cline",
         package="cline",
@@ -198,24 +168,37 @@ CLIENTS = (
         model="some-model",
         command=("{prompt}",),
         quiet={"CLINE_SESSION_BACKEND_MODE": "local"},  # without the daemon that stays behind
-        files={
-            "{home}/.cline/data/settings/providers.json": json.dumps(_CLINE),
-            "{home}/.cline/data/settings/global-settings.json": '{"telemetryOptOut":true,"autoUpdateEnabled":false}',
-        },
+        files={"{home}/.cline/data/settings/global-settings.json": '{"telemetryOptOut":true,"autoUpdateEnabled":false}'},
     ),
-    _aider("aider", "openai", "openai/some-model", OPENAI_API_BASE="{url}/v1", OPENAI_API_KEY="{key}"),
+    _aider("aider", "openai"),
 )
 
 OTHERWISE = (
-    _opencode("opencode, claude", "claude", "@ai-sdk/anthropic", "/v1"),
-    _opencode("opencode, responses", "responses", "@ai-sdk/openai", "/v1"),
+    _opencode("opencode, claude", "claude", "@ai-sdk/anthropic"),
+    _opencode("opencode, responses", "responses", "@ai-sdk/openai"),
     _opencode("opencode, gemini", "gemini", "@ai-sdk/google", "/v1beta"),
     _qwen(
-        "Qwen Code, claude", "claude", "anthropic", "claude-opus-4-6", ANTHROPIC_BASE_URL="{url}", ANTHROPIC_API_KEY="{key}"
+        "Qwen Code, claude",
+        "claude",
+        *("--auth-type", "anthropic", "-m", "{model}"),
+        model="claude-opus-4-6",
+        ANTHROPIC_BASE_URL="{url}",
+        ANTHROPIC_API_KEY="{key}",
     ),
     _qwen(
-        "Qwen Code, gemini", "gemini", "gemini", "gemini-2.5-pro", GOOGLE_GEMINI_BASE_URL="{url}", GEMINI_API_KEY="{key}"
+        "Qwen Code, gemini",
+        "gemini",
+        *("--auth-type", "gemini", "-m", "{model}"),
+        model="gemini-3.1-pro-preview",
+        GOOGLE_GEMINI_BASE_URL="{url}",
+        GEMINI_API_KEY="{key}",
     ),
-    _aider("aider, claude", "claude", "anthropic/some-model", ANTHROPIC_API_BASE="{url}", ANTHROPIC_API_KEY="{key}"),
+    _aider(
+        "aider, claude",
+        "claude",
+        AIDER_MODEL="anthropic/{model}",
+        ANTHROPIC_API_BASE="{url}",
+        ANTHROPIC_API_KEY="{key}",
+    ),
 )
 """The same clients in the other protocols that they can speak."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 from attrs import frozen
@@ -31,21 +32,37 @@ class Ran:
         return f"{how}\n--- its output\n{self.output[-4000:]}\n--- its errors\n{self.errors[-4000:]}"
 
 
-def run(client: Client, program: Path, url: str, work: Path, home: Path) -> Ran:
-    """Runs the client in `work` until it is done. url: ccproxy's address with the group's path."""
-    words = {"url": url, "key": "sk-client", "model": client.model, "prompt": client.prompt, "home": home, "work": work}
+@frozen(kw_only=True)
+class Served:
+    """A running ccproxy: its configuration's file, its address, the token of its key."""
+
+    file: Path
+    address: str
+    key: str
+
+
+def run(client: Client, program: Path, served: Served, group: str, work: Path, home: Path) -> Ran:
+    """Runs the client in `work` until it is done. group: as `ccproxy run` takes it."""
+    words = {
+        "url": f"{served.address}/{group}",
+        "key": served.key,
+        "model": client.model,
+        "prompt": client.prompt,
+        "home": str(home),
+    }
     for place, text in client.files.items():
         path = Path(_filled(place, words))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_filled(text, words))
-    more = {name: _filled(value, words) for name, value in {**client.variables, **client.quiet}.items()}
+    more = {name: _filled(value, words) for name, value in {**client.by_hand, **client.quiet}.items()}
     command = [str(program), *(_filled(one, words) for one in client.command)]
-    return _run(command, work, {**_environment(home), **more})
+    ours = [sys.executable, "-m", "ccproxy", "run", group, "--config", str(served.file), "--model", client.model, "--"]
+    return _run(command if client.by_hand else [*ours, *command], work, {**_environment(home), **more})
 
 
-def _filled(text: str, words: dict[str, object]) -> str:
+def _filled(text: str, words: dict[str, str]) -> str:
     for name, value in words.items():
-        text = text.replace(f"{{{name}}}", str(value))
+        text = text.replace(f"{{{name}}}", value)
     return text
 
 

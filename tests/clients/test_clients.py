@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define
 
 from tests.clients.errand import ANSWER, RESULT, Errand, texts_of
 from tests.clients.install import Missing, program
 from tests.clients.kinds import CLIENTS, OTHERWISE, PACKAGES, Client
 from tests.clients.pairing import pairs
-from tests.clients.running import Ran, run
+from tests.clients.running import Ran, Served, run
 from tests.conftest import MISSING
 from tests.fakes.accepting import unknown_in
 from tests.fakes.asking import wish_of
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 UPSTREAMS = tuple(BASE_PATHS)
+KEY = "sk-client"
 
 
 def across(*clients: Client, upstreams: Sequence[str] = UPSTREAMS) -> list[Any]:
@@ -54,8 +55,8 @@ COMPAT = [
 class Place:
     """ccproxy and the upstream behind it, for one test after the other. errand: what the upstream's model is about."""
 
-    ccproxy: str = ""
-    upstream: Upstream = field(factory=lambda: Upstream(lambda asked, model: Scripted(500, "text/plain", [])))
+    served: Served
+    upstream: Upstream
 
     def done(self, client: Client, errand: Errand, path: str) -> tuple[Ran, list[Asked]]:
         """The client's run on the errand, and what the upstream was asked in it."""
@@ -63,16 +64,18 @@ class Place:
         self.upstream.asked.clear()
         found = installed(client)
         home = errand.folder.parent / "home"
-        return run(client, found, f"{self.ccproxy}/{path}", errand.folder, home), list(self.upstream.asked)
+        return run(client, found, self.served, path, errand.folder, home), list(self.upstream.asked)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("ccproxy")
     port = free_port()
-    made = Place()
-    with made.upstream.running() as up, ccproxy_process(config_for(up.port, port), folder, port) as made.ccproxy:
-        yield made
+    upstream = Upstream(lambda asked, model: Scripted(500, "text/plain", []))
+    with upstream.running():
+        config = f'{config_for(upstream.port, port)}\n[keys]\nclient = "{KEY}"\n'
+        with ccproxy_process(config, folder, port) as address:
+            yield Place(Served(file=folder / "ccproxy.toml", address=address, key=KEY), upstream)
 
 
 def installed(client: Client) -> Path:
