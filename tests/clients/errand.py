@@ -31,6 +31,9 @@ ANSWER = "answer.txt"
 RESULT = "<tool_result name="
 """What a result begins with in a compat prompt."""
 
+CODE = "input"
+"""The parameter that a custom tool's free text is, for protocols that have none."""
+
 _PATH = re.compile(r"path|file", re.IGNORECASE)
 _COMMAND = re.compile(r"cmd|commands?", re.IGNORECASE)
 _WRITTEN_TOOL = re.compile(r'^<tool name="([^"]+)">\n(.*?)\n</tool>$', re.DOTALL | re.MULTILINE)
@@ -108,9 +111,11 @@ class Errand:
             return [self._argument(name, schema["items"])]
         if kind == "object":
             return self.arguments(schema)
+        note = str(self.folder / NOTE)
         if kind == "string" and _says_what(name):
-            note = str(self.folder / NOTE)
             return note if _PATH.search(name) else f"cat {note}"
+        if kind == "string" and name == CODE:
+            return f'text(await tools.exec_command({{cmd: "cat {note}"}}));'
         return {"string": "the note", "boolean": False, "integer": 1, "number": 1}.get(str(kind))
 
 
@@ -119,10 +124,11 @@ def _says_what(name: str) -> bool:
 
 
 def reader(tools: Mapping[str, JSONObject]) -> str:
-    """The name of the tool to read a file with: one that says so and takes a path, else one that runs commands."""
+    """The name of the tool to read a file with: one that says so and takes a path, or one that runs commands, or code."""
     for fits in (
         lambda name, one: "read" in name.lower() and _PATH.search(one),
         lambda name, one: _COMMAND.fullmatch(one),
+        lambda name, one: name.endswith("exec") and one == CODE,
     ):
         for name, schema in tools.items():
             if any(fits(name, one) for one in schema.get("properties", {})):

@@ -32,9 +32,9 @@ class Package:
 
 @frozen(kw_only=True)
 class Client:
-    """name: its row in the table. package: a key of PACKAGES. speaks: the protocol that it asks in. command: arguments. quiet
-    and files: what keeps it from updates, telemetry and questions. by_hand: the variables that point it at ccproxy, without
-    `ccproxy run`."""
+    """name: its row in the table. package: a key of PACKAGES. speaks: the protocol that it asks in. command: its arguments.
+    quiet, files: what keeps it from updates, telemetry and questions. by_hand: the variables that point it at ccproxy,
+    without `ccproxy run`."""
 
     name: str
     package: str
@@ -67,6 +67,22 @@ _GEMINI_OFF = json.dumps(
     }
 )
 """Settings of Gemini CLI, and of Qwen Code, which came from it."""
+
+
+_NO_SANDBOX = ("--sandbox", "danger-full-access")
+"""Containers have no sandbox of Codex's."""
+
+
+def _codex(name: str, model: str) -> Client:
+    """Newer models get one tool that runs JavaScript, which calls the others; and get it within the input."""
+    return Client(
+        name=name,
+        package="codex",
+        speaks="responses",
+        model=model,
+        command=("exec", "--skip-git-repo-check", *_NO_SANDBOX, "{prompt}"),
+        files={"{home}/.codex/config.toml": "[analytics]\nenabled = false\n"},
+    )
 
 
 def _qwen(name: str, speaks: str, *flags: str, model: str = "qwen3-coder-plus", **variables: str) -> Client:
@@ -145,20 +161,8 @@ CLIENTS = (
         quiet={"GEMINI_CLI_TRUST_WORKSPACE": "true"},
         files={"{home}/.gemini/settings.json": _GEMINI_OFF},
     ),
-    Client(
-        name="Codex",
-        package="codex",
-        speaks="responses",
-        model="gpt-5.5",
-        command=(
-            "exec",
-            "--skip-git-repo-check",
-            "--sandbox",
-            "danger-full-access",
-            "{prompt}",
-        ),  # in containers it has none
-        files={"{home}/.codex/config.toml": "[analytics]\nenabled = false\n"},
-    ),
+    _codex("Codex", "gpt-5.5"),
+    _codex("Codex, code mode", "gpt-6-sol"),
     _qwen("Qwen Code", "openai"),
     _opencode("opencode", "openai"),
     Client(

@@ -37,6 +37,7 @@ from ccproxy.model import (
     ToolResult,
     unseal,
 )
+from ccproxy.protocols.responses import additional
 from ccproxy.protocols.responses.fields import Fields
 from ccproxy.protocols.responses.plain import plain_item
 from ccproxy.protocols.responses.terms import ITEM, NAME
@@ -76,6 +77,11 @@ def _kind(item: Fields) -> str:
     if not isinstance(kind, str):
         raise item.wrong("type", "the type of an item")
     return kind
+
+
+def _read_additional(item: Fields) -> Message:
+    """Its place in the conversation; `requests_in` reads the tools."""
+    return Message("system", [Opaque(NAME, item.rest)])
 
 
 def _read_opaque(item: Fields) -> Message:
@@ -269,4 +275,5 @@ _ITEMS: dict[str, Callable[[Fields], Message]] = {
     "function_call_output": _read_output,
     "custom_tool_call_output": _read_output,
     "reasoning": _read_reasoning,
+    additional.KIND: _read_additional,
 }

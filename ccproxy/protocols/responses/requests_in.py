@@ -22,6 +22,7 @@ from ccproxy.model import (
     ToolChoice,
 )
 from ccproxy.protocols.base import Call
+from ccproxy.protocols.responses import additional
 from ccproxy.protocols.responses.fields import Fields
 from ccproxy.protocols.responses.items_in import flat_name, read_items
 from ccproxy.protocols.responses.terms import NAME, echo_of
@@ -63,12 +64,15 @@ def read_request(document: dict[str, JSON], context: Context, call: Call) -> Req
     body = Fields(document, "")
     if body.rest.get("stream") is True:
         body.rest.pop("stream")  # a false one stays, to be said again
+    tools = [*_read_tools(body), *_read_additional(body)]
     messages, shape = _read_input(body)
+    if context.upstream != NAME:
+        messages, tools = [one for one in messages if not additional.is_holder(one)], additional.latest(tools)
     request = Request(
         origin=NAME,
         model=body.text("model") or call.model,
         messages=messages,
-        tools=_read_tools(body),
+        tools=tools,
         tool_choice=_read_choice(body),
         format=_read_format(body),
         reasoning=_read_reasoning(body),
@@ -186,7 +190,23 @@ def _read_tools(body: Fields) -> list[Tool | Opaque]:
     given = body.array("tools")
     if given == []:
         body.rest["tools"] = given
-    return [tool for number, raw in enumerate(given or []) for tool in _read_tool(Fields(raw, f"tools[{number}]"))]
+    return _read_list(given or [], "tools")
+
+
+def _read_additional(body: Fields) -> list[Tool | Opaque]:
+    given = body.rest.get("input")
+    found: list[Tool | Opaque] = []
+    number = 0
+    for at, raw in enumerate(given if isinstance(given, list) else []):
+        if isinstance(raw, dict) and raw.get("type") == additional.KIND:
+            item = Fields(raw, f"input[{at}]")
+            found += additional.placed(_read_list(item.array("tools") or [], item.at("tools")), number)
+            number += 1
+    return found
+
+
+def _read_list(given: list[JSON], path: str) -> list[Tool | Opaque]:
+    return [tool for number, raw in enumerate(given) for tool in _read_tool(Fields(raw, f"{path}[{number}]"))]
 
 
 def _read_tool(tool: Fields) -> list[Tool | Opaque]:

@@ -26,6 +26,7 @@ from ccproxy.model import (
 )
 from ccproxy.notes import left_out, within
 from ccproxy.protocols.naming import fit
+from ccproxy.protocols.responses import additional
 from ccproxy.protocols.responses.items_out import ILLEGAL, LIMIT, Item, Scope, write_items
 from ccproxy.protocols.responses.requests_in import NAMESPACE, SAFE
 from ccproxy.protocols.responses.terms import NAME, own_fields, own_shape
@@ -34,6 +35,9 @@ from ccproxy.schema import Dialect, clean
 from ccproxy.turns import hoist, settle
 
 PATH = "/responses"
+
+_KEYS = (NAMESPACE, additional.PLACE)
+"""Of a tool's fields: what is no member of its own."""
 
 DIALECT = Dialect(name=NAME, object_root=True, fill_properties=True)
 """Function parameters: an object at the root, and every object schema with its properties."""
@@ -62,8 +66,12 @@ def write_request(request: Request, target: Target, context: Context) -> dict[st
     own = request.origin == NAME
     fields = dict(own_fields(request.extras))
     document: dict[str, Any] = {"model": request.model} if request.model else {}
+    scope = Scope(context, own)
     document |= _own_input(request, context) if own else _input(request, context)
-    document |= _tools(request, Scope(context, own))
+    tools = request.tools
+    if own and isinstance(document.get("input"), list):
+        document["input"], tools = additional.put_back(document["input"], tools, lambda some: _listed(some, scope))
+    document |= _tools(tools, request, scope)
     document |= _sampling(request, target, context, own)
     document |= _text(request.format, fields.pop("text") if isinstance(fields.get("text"), dict) else None, own)
     document |= _reasoning(request.reasoning, target, own)
@@ -113,11 +121,20 @@ def _joined(parts: list[Part], context: Context) -> str:
 # Tools
 
 
-def _tools(request: Request, scope: Scope) -> dict[str, JSON]:
+def _tools(listed: list[Tool | Opaque], request: Request, scope: Scope) -> dict[str, JSON]:
     """`tools` and `tool_choice`; a choice without a tool to choose is an error upstream and is left out."""
+    tools = _listed(listed, scope)
+    found: dict[str, JSON] = {"tools": tools} if tools else {}
+    choice = request.tool_choice
+    if choice is not None and (tools or scope.own):
+        found |= _choice(choice, request, scope)
+    return found
+
+
+def _listed(given: list[Tool | Opaque], scope: Scope) -> list[Item]:
     tools: list[Item] = []
     spaces: dict[str, Item] = {}
-    for tool in request.tools:
+    for tool in given:
         if isinstance(tool, Opaque):
             spaces.clear()
             tools += _server_tool(tool, scope)
@@ -126,11 +143,7 @@ def _tools(request: Request, scope: Scope) -> dict[str, JSON]:
             tools.append(_tool(tool, scope))
         else:
             _put_in_space(tool, tools, spaces, scope)
-    found: dict[str, JSON] = {"tools": tools} if tools else {}
-    choice = request.tool_choice
-    if choice is not None and (tools or scope.own):
-        found |= _choice(choice, request, scope)
-    return found
+    return tools
 
 
 def _server_tool(tool: Opaque, scope: Scope) -> list[Item]:
@@ -152,7 +165,7 @@ def _put_in_space(tool: Tool, tools: list[Item], spaces: dict[str, Item], scope:
 
 
 def _tool(tool: Tool, scope: Scope) -> Item:
-    fields = {key: value for key, value in own_fields(tool.extras).items() if key != NAMESPACE}
+    fields = {key: value for key, value in own_fields(tool.extras).items() if key not in _KEYS}
     name = tool.name.removeprefix(f"{tool.namespace}__") if tool.namespace else scope.tool_name(tool.name)
     item: Item = {"type": tool.kind, "name": name}
     if tool.description:

@@ -37,6 +37,9 @@ def responses(document: JSONObject, stream: bool | None) -> Wish:
     given = document.get("input") or []
     leading = True
     for item in [{"role": "user", "content": given}] if isinstance(given, str) else given:
+        if item.get("type") == "additional_tools":
+            wish.tools += [wanted for tool in item["tools"] for wanted in _responses_tools(tool)]
+            continue
         role = {"developer": "system"}.get(item.get("role", ""), item.get("role", ""))
         leading = leading and role == "system"
         if leading:
