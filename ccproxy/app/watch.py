@@ -121,8 +121,9 @@ class Watched:
         self._app = app
         self._seen, self._moving = self._stamp(), True  # it may name other prompts' files now
         self._applied(config)
-        active = config.server.active_group
-        log.info("%s: read again, %d groups%s", self._path, len(config.groups), f", {active} is active" if active else "")
+        groups, active = len(config.groups), config.server.active_group
+        told = f"{groups} group{'s' * (groups != 1)}" + (f", {active} is active" if active else "")
+        log.info("%s: read again, %s", self._path, told)
 
     def _watch(self) -> None:
         while not self._over:

@@ -41,7 +41,7 @@ def command(host: str, port: int, fast: bool) -> None:
         run(app, host, port, on_ready=on_ready, grace_seconds=1.0)
     except OSError as error:
         message, advice = refused(error, host, port)
-        fail(message, advice=advice.replace("ccproxy serve", "ccproxy demo"))
+        fail(message, advice=advice.replace("ccproxy serve", "ccproxy demo").partition(", or for good")[0])
 
 
 def welcome(url: str) -> str:
@@ -49,6 +49,7 @@ def welcome(url: str) -> str:
     lines = [f"ccproxy's demo listens on {url}; its model is scripted. Ctrl-C ends it. Try, in another shell:", ""]
     for title, line in curl_lines(url).items():
         lines += [f"# {title}", line, ""]
+    lines += ["# Claude Code, if it is installed", f"ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN=any claude", ""]
     return "\n".join(lines)
 
 

@@ -99,9 +99,9 @@ def _tell(config: Config, name: str, rules: dict[str, Any]) -> None:
 
     group = config.groups[name]
     active = ", and what /switch leads to" if name == config.server.active_group else ""
-    click.echo(heading(f"{name}") + (f": {group.description}" if group.description else ""))
-    click.echo(f"at {base_url(config.server.host, config.server.port)}{_path(name).rstrip('/')}{active}")
-    click.echo(f"for {_who(config, group)}")
+    click.echo(heading(name) + (f": {group.description}" if group.description else ""))
+    click.echo(f"address: {base_url(config.server.host, config.server.port)}{_path(name).rstrip('/')}{active}")
+    click.echo(f"keys: {_who(config, group)}")
     for key, value in rules.items():
         text = json.dumps(value, ensure_ascii=False)
         click.echo(f"{key} = {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}")

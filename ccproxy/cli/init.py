@@ -58,7 +58,8 @@ def next_steps(path: Path, choices: Choices) -> list[str]:
     if variable and not os.environ.get(variable):
         setting = f'$env:{variable} = "..."' if os.name == "nt" else f"export {variable}=..."
         lines.append(f"  {setting}  # the provider's key")
-    return [*lines, f"  ccproxy check{option} --probe", f"  ccproxy serve{option}"]
+    run = f"  ccproxy run{option} default -- claude  # or another client, in another shell"
+    return [*lines, f"  ccproxy check{option} --probe", f"  ccproxy serve{option}", run]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -98,7 +98,10 @@ def refused(error: OSError, host: str, port: int) -> tuple[str, str]:
     another = 11435 if port == 11434 else port % 65535 + 1
     ollama = ", perhaps by Ollama, whose port it is too" if port == 11434 else ""
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is taken{ollama}", f"try another one: ccproxy serve --port {another}"
+        return (
+            f"port {port} on {host} is taken{ollama}",
+            f"try another one: ccproxy serve --port {another}, or for good: port = {another} in [server]",
+        )
     if error.errno == errno.EACCES:
         return f"port {port} is not free for users without privileges", "try one above 1023: ccproxy serve --port 11434"
     if error.errno == errno.EADDRNOTAVAIL:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
+from pathlib import Path
 
 from ccproxy.cli.aim import Absent, Aim, Refused, aim, ask, model_for, names, relaxed
 from ccproxy.cli.clients import Client, Point, Setup, setup
@@ -18,11 +20,12 @@ def written(
 ) -> tuple[Aim, Setup]:
     """What the client needs at the group, with the file that it may need in its place; or the end of the command. running:
     there has to be a server."""
-    config = relaxed(located(file))
+    path = located(file)
+    config = relaxed(path)
     aimed = aim(config, group, key_name=key_name, port=port)
     listed: tuple[str, ...] = ()
     if running:
-        listed = _served(aimed)
+        listed = _served(aimed, path)
     elif client.needs_model or client.inline or client.file:
         with contextlib.suppress(Absent, Refused):
             listed = ask(aimed.url, aimed.key)
@@ -31,17 +34,28 @@ def written(
     point = Point(url=aimed.url, key=aimed.key, models=known, model=model)
     made = setup(client, point, user_folder(os.environ) / "clients" / re.sub(r"[^\w.-]", "-", group), os.environ)
     if made.file:
-        path, content = made.file
+        place, content = made.file
         try:
-            write(path, content)
+            write(place, content)
         except OSError as error:
-            fail(f"{path} cannot be written: {error.strerror}", advice=f"{client.title} needs that file")
+            fail(f"{place} cannot be written: {error.strerror}", advice=f"{client.title} needs that file")
     return aimed, made
 
 
-def _served(aimed: Aim) -> tuple[str, ...]:
+_FOLLOWED = 3.0
+"""Seconds in which a running server has followed a change of its file: it looks twice a second, until the file rests."""
+
+
+def _served(aimed: Aim, path: Path) -> tuple[str, ...]:
+    """The names that the server lists. One that refuses a file of just now is given the time to follow."""
     try:
-        return ask(aimed.url, aimed.key)
+        while True:
+            try:
+                return ask(aimed.url, aimed.key)
+            except Refused:
+                if time.time() - path.stat().st_mtime > _FOLLOWED:
+                    raise
+                time.sleep(_FOLLOWED / 10)
     except Absent as error:
         fail(str(error), advice="start it in another shell: ccproxy serve (if it runs on another port: --port)")
     except Refused as error:

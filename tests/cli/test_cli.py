@@ -48,7 +48,8 @@ def test_every_command_has_help(name: str) -> None:
 def test_an_unknown_command_is_a_usage_error() -> None:
     result = CliRunner().invoke(main, ["srve"])
     assert result.exit_code == 2
-    assert "srve" in result.stderr
+    assert "there is no command 'srve'; did you mean serve?" in result.stderr
+    assert "there is no command 'xyzzy'\n" in CliRunner().invoke(main, ["xyzzy"]).stderr
 
 
 def test_the_package_runs_as_a_module() -> None:

@@ -41,8 +41,8 @@ def test_the_list(path: Path) -> None:
 def test_one_group(path: Path) -> None:
     assert groups(path, "qwen").stdout.splitlines() == [
         "qwen: 編程",
-        "at http://127.0.0.1:11434/qwen, and what /switch leads to",
-        "for ci, laptop",
+        "address: http://127.0.0.1:11434/qwen, and what /switch leads to",
+        "keys: ci, laptop",
         'tool_filter = ["Web*"]',
         'prompt_injection = "enhance"',
         'prompt = "' + ("long " * 40)[:71] + "...",

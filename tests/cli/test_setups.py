@@ -9,7 +9,8 @@ import pytest
 
 from ccproxy.cli.clients import CLIENTS
 from ccproxy.cli.setups import written
-from tests.cli.served import configuration, serving
+from ccproxy.config.editing import Put, edit
+from tests.cli.served import CONFIG, configuration, serving
 
 
 def test_what_the_server_lists_is_offered_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,6 +21,14 @@ def test_what_the_server_lists_is_offered_too(tmp_path: Path, monkeypatch: pytes
         aimed, made = written("qwen", CLIENTS["opencode"], file=str(path), model="", key_name="", port=port, running=True)
     assert aimed.url == f"http://127.0.0.1:{port}/qwen"
     assert '"model": "ccproxy/qwen3-coder-plus"' in made.variables["OPENCODE_CONFIG_CONTENT"]
+
+
+def test_a_server_that_has_not_followed_a_change_yet_is_waited_for(tmp_path: Path) -> None:
+    path = configuration(tmp_path, CONFIG.replace('active_group = "qwen"\n', ""))
+    with serving(path, CI_TOKEN="t", NOT_SET_HERE="k", PATH=os.environ["PATH"]) as port:
+        edit(path, Put(("server", "active_group"), "qwen"))
+        aimed, _ = written("switch", CLIENTS["claude"], file=str(path), model="", key_name="", port=port, running=True)
+    assert aimed.url == f"http://127.0.0.1:{port}/switch"
 
 
 def test_a_file_that_cannot_be_written_is_told(
