@@ -77,7 +77,7 @@ class Sheet:
             "query": shown_query(self._head.query),
             "headers": shown_headers(self._head.headers),
         }
-        self._put("from_client", {}, facts, [body], len(body))
+        self._put("from_client", {}, facts, [body], len(body), valid=bool(record is not None and record.model))
 
     def sent(self, attempt: Attempt, dial: Dial, record: Record) -> None:
         """The request as it goes to an upstream."""
@@ -91,7 +91,7 @@ class Sheet:
             "url": f"{at.scheme}://{at.host}:{at.port}{dial.target}",
             "headers": shown_headers(dial.headers),
         }
-        self._put("to_upstream", attempt.upstream, facts, [dial.body], len(dial.body))
+        self._put("to_upstream", attempt.upstream, facts, [dial.body], len(dial.body), valid=True)
 
     def came(self, attempt: Attempt, why: str, now: float) -> None:
         """What the upstream answered."""
@@ -134,6 +134,7 @@ class Sheet:
         size: int,
         *,
         streams: bool = False,
+        valid: bool = False,
         record: Record | None = None,
     ) -> None:
         line = Line(
@@ -146,6 +147,7 @@ class Sheet:
             pieces=pieces,
             size=size,
             streams=streams,
+            valid=valid,
         )
         self.office.put(line, self._tokens)
 

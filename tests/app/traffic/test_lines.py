@@ -72,6 +72,11 @@ def test_a_body_is_what_it_is(body: bytes, given: dict[str, Any], expected: dict
     assert {name: line[name] for name in ("body", "text", "stream", "cut") if name in line} == expected
 
 
+def test_what_is_known_to_be_json_is_looked_at_again_only_where_a_key_was_in_it() -> None:
+    assert written(b'{"a":1234}', valid=True)["body"] == {"a": 1234}
+    assert written(b'{"a":1234}', valid=True, masks=Masks(["1234"]))["text"] == '{"a":***}'
+
+
 def test_a_long_body_is_cut_and_says_so() -> None:
     body = json.dumps({"text": "one two " * 1000}).encode()
     line = written(body, longest=1000)
