@@ -16,7 +16,7 @@ from ccproxy.measure.results import Measure, against_floor
 from ccproxy.measure.suite import Progress, Setting
 
 SUITES = ("chunks", "requests")
-WAYS = {"records", "read1", "read16", "ccproxy"}
+WAYS = {"records", "read1", "read16", "ccproxy", "first", "next"}
 """Ours; the usual ways are beside them for comparison."""
 
 MARGIN = 2.0

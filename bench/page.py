@@ -95,13 +95,16 @@ def _chunk_target(pair: Pair, kind: str, way: str) -> float | None:
 
 
 def draw_requests(measures: Sequence[Measure]) -> str:
-    """A row for each pair, a bar for each size; the json module beside the last."""
+    """A row for each pair, a bar for each size, where nothing was known of the conversation; for the history also when it
+    is first seen, at its next turn, and what the json module takes for it."""
     sizes = list(dict.fromkeys(measure.labels["size"] for measure in measures))
-    columns = [(size, way) for way in ("ccproxy", "json") for size in sizes if way == "ccproxy" or size == HISTORY]
-    heads = [size if way == "ccproxy" else f"{size}, json module" for size, way in columns]
-    return _pairs_table(
-        measures, "size", columns, heads, lambda pair, size, way: 1.6 if (size, way) == (HISTORY, "ccproxy") else None
-    )
+    columns = [*((size, "ccproxy") for size in sizes), *((HISTORY, way) for way in _OF_HISTORY)]
+    heads = [f"{size}{_OF_HISTORY.get(way, '')}" for size, way in columns]
+    targets = {(HISTORY, way): 1.6 for way in ("ccproxy", "next")}
+    return _pairs_table(measures, "size", columns, heads, lambda pair, size, way: targets.get((size, way)))
+
+
+_OF_HISTORY = {"first": ", first seen", "next": ", next turn", "json": ", json module"}
 
 
 def _pairs_table(

@@ -27,10 +27,35 @@ _WRITTEN = "claude"
 @cache
 def body(protocol: str, size: str) -> bytes:
     """The request of that size as a client of that protocol sends it."""
-    written = jsontext.dumps(SIZES[size]())
+    return _said(protocol, SIZES[size]())
+
+
+@cache
+def body_before(protocol: str, size: str) -> bytes | None:
+    """The request of the turn before that one; None where the conversation has no turn yet."""
+    document = SIZES[size]()
+    messages = document["messages"]
+    if len(messages) < 3:
+        return None
+    gone = 3 if messages[-1]["role"] == "assistant" else 2
+    return _said(protocol, {**document, "messages": messages[:-gone]})
+
+
+def _said(protocol: str, document: Document) -> bytes:
+    written = jsontext.dumps({**document, "messages": _marked(document["messages"])})
     if protocol == _WRITTEN:
         return written
     return convert_request(written, source=_WRITTEN, target=protocol, model=MODEL).body
+
+
+def _marked(messages: list[JSON]) -> list[JSON]:
+    """With the cache marks of Claude Code: on the last two turns of the user's, so that they move on with each request."""
+    turns = [n for n, message in enumerate(messages) if message["role"] == "user" and isinstance(message["content"], list)]
+    marked = list(messages)
+    for n in turns[-2:]:
+        *blocks, last = messages[n]["content"]
+        marked[n] = {**messages[n], "content": [*blocks, {**last, "cache_control": {"type": "ephemeral"}}]}
+    return marked
 
 
 def _text(number: int, size: int) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ccproxy.codec import jsontext
-from ccproxy.measure.bodies import IMAGES, SIZES, TOOLS, body
+from ccproxy.measure.bodies import IMAGES, SIZES, TOOLS, body, body_before
 from ccproxy.model import Context, Image, Request, ToolCall, ToolResult
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call
@@ -45,3 +45,20 @@ def test_the_history_has_as_many_messages_as_its_name_says() -> None:
 
 def test_they_are_the_same_each_time() -> None:
     assert SIZES["2 MB, images"]() == SIZES["2 MB, images"]()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_turn_before_has_less_to_say_and_the_same_tools(protocol: str) -> None:
+    member = PROTOCOLS[protocol].chat.conversation[0]
+    before = jsontext.loads(body_before(protocol, "200 messages") or b"{}")
+    now = jsontext.loads(body(protocol, "200 messages"))
+    assert before.keys() == now.keys()
+    assert {key for key in now if now[key] != before[key]} == {member}
+    assert 0 < len(now[member]) - len(before[member]) <= 5
+    assert body_before(protocol, "1 KB") is None
+
+
+def test_cache_marks_stand_on_the_last_two_turns_of_the_user() -> None:
+    messages = jsontext.loads(body("claude", "200 messages"))["messages"]
+    marked = [n for n, message in enumerate(messages) if b"cache_control" in jsontext.dumps(message)]
+    assert marked == [196, 198]
