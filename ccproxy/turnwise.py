@@ -363,7 +363,7 @@ def _added(way: Way, conversation: _Conversation, raw: list[JSON], frame: _Frame
     messages, context = _read_steps(way, conversation, raw)
     if conversation.ids and not conversation.ids.keys().isdisjoint(_ids(messages)):
         return None
-    calls = turns.paired_ids(messages)
+    calls = None if way.client.chat.speaks(raw[-1]) else turns.paired_ids(messages)
     if calls is not None:
         found = _written(
             way, _piece(way, [_opening(), *messages, *_closing()]), context, way.rules and way.rules.for_later()

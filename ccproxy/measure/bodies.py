@@ -35,10 +35,8 @@ def body_before(protocol: str, size: str) -> bytes | None:
     """The request of the turn before that one; None where the conversation has no turn yet."""
     document = SIZES[size]()
     messages = document["messages"]
-    if len(messages) < 3:
-        return None
-    gone = 3 if messages[-1]["role"] == "assistant" else 2
-    return _said(protocol, {**document, "messages": messages[:-gone]})
+    answers = [n for n, message in enumerate(messages) if message["role"] == "assistant"]
+    return _said(protocol, {**document, "messages": messages[: answers[-1]]}) if answers else None
 
 
 def _said(protocol: str, document: Document) -> bytes:
@@ -131,7 +129,7 @@ def _agent() -> Document:
 
 
 def _history() -> Document:
-    return _request(4_000, [*_turns(199, 600), {"role": "assistant", "content": "Done."}], tools=_tools())
+    return _request(4_000, [*_turns(199, 600), {"role": "user", "content": "And the tests, too."}], tools=_tools())
 
 
 def _pictures() -> Document:

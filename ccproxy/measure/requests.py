@@ -1,7 +1,7 @@
 """Suite `requests`: what it costs to convert a request, beside reading and writing the same bodies.
 
     floor     one orjson.loads of the client's body and one orjson.dumps of the upstream's
-    ccproxy   the library's `convert_request`, which takes the way that the proxy takes; nothing is known of earlier requests
+    ccproxy   the library's `convert_request`, which takes the way of the proxy; nothing is known of earlier requests
     first     the same as the server does it, which remembers the conversation for its next request
     next      the same once more, where the request of the turn before was converted so: one turn is new
     json      loads and dumps of the same bodies with the json module, without converting anything
