@@ -20,6 +20,7 @@ from attrs import define, field, frozen
 
 from ccproxy import media, notes, reasoning, tokens
 from ccproxy.codec import jsontext, splice
+from ccproxy.codec.news import News
 from ccproxy.errors import CcproxyError, Malformed, RequestError, Unsupported
 from ccproxy.model import JSON, SEALED, Context, EmbeddingRequest, Request, Target, ToolCall, ToolResult, Usage
 from ccproxy.policy import rewrite
@@ -133,7 +134,8 @@ def prepare(
     asks_alike = own and stream == context.stream and shape in ours.native_shapes and not (chat and target.defaults)
     if chat:
         context.count_input = partial(_tokens_of, told, upstream)
-    told.relayed = asks_alike and not in_words and not any(mark in body for mark in (SEALED, *ours.unfit))
+    news = known.bodies.news(client.name, body) if known is not None and own and chat else News(body)
+    told.relayed = asks_alike and not in_words and not any(mark in news.part for mark in (SEALED, *ours.unfit))
     if known is not None and chat and not own and not in_words:
         written = known.body(_way(client, upstream, target, context, call, rules, stream), document)
         if written is not None:
@@ -153,7 +155,9 @@ def prepare(
             told.body = _written(request, theirs, target, context, stream, own=own)
             return told
     relay = partial(_relayed, context=context, chat=theirs) if isinstance(theirs, Chat) else _renamed
-    told.body = relay(body, document, target)
+    told.body = relay(body, document, target, news)
+    if known is not None and chat and news.place >= 0:
+        known.bodies.keep(client.name, body, news)
     return told
 
 
@@ -299,20 +303,27 @@ def _strange_ids(request: Request, length: int) -> bool:
     return bool(strange)
 
 
-def _relayed(body: bytes, document: dict[str, JSON], target: Target, context: Context, chat: Chat) -> bytes:
+def _relayed(body: bytes, document: dict[str, JSON], target: Target, news: News, context: Context, chat: Chat) -> bytes:
     """The bytes as they came, but for the model's name, and for what the target would refuse."""
     fit = fitted(chat.refit(document, target, context.note), target.traits, context.note, own=True)
     if fit is document:
-        return _renamed(body, document, target)
+        return _renamed(body, document, target, news)
     return jsontext.dumps({**fit, "model": target.model} if "model" in fit else fit)
 
 
-def _renamed(body: bytes, document: dict[str, JSON], target: Target) -> bytes:
+def _renamed(body: bytes, document: dict[str, JSON], target: Target, news: News) -> bytes:
+    """Leaves in `news` where the name stands, if that is once."""
     named = document.get("model")
-    if isinstance(named, str) and named != target.model:
-        spliced = splice.replace_string(body, "model", target.model)
-        return jsontext.dumps({**document, "model": target.model}) if spliced is None else spliced
-    return body
+    if not isinstance(named, str) or named == target.model:
+        news.place = -1
+        return body
+    if news.place < 0 or splice.may_stand(news.part, "model"):
+        news.place = splice.only_place(body, "model")
+    if news.place >= 0 and (spliced := splice.replace_at(body, "model", target.model, news.place)) is not None:
+        return spliced
+    news.place = -1
+    spliced = splice.replace_string(body, "model", target.model)
+    return jsontext.dumps({**document, "model": target.model}) if spliced is None else spliced
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from attrs import define, evolve, field, frozen
 
 from ccproxy import notes, turns
 from ccproxy.codec import jsontext
+from ccproxy.codec.news import Bodies
 from ccproxy.errors import CcproxyError
 from ccproxy.model import JSON, Context, Message, Part, Request, Target, Text, Tool, ToolCall, ToolResult
 from ccproxy.policy.rewrite import Rules
@@ -77,12 +78,14 @@ class Way:
 
 
 class Conversations:
-    """The remembered pieces of the last conversations. most_bytes: how much text of them is kept; what was not used for the
-    longest time goes first. size: how much there is."""
+    """What is remembered of the last conversations. most_bytes: how much text is kept, half of it of pieces; what was not
+    used for the longest time goes first. size: how much there is of pieces. bodies: of requests that are not converted, but
+    searched for what would have to be."""
 
     def __init__(self, most_bytes: int) -> None:
         self.size = 0
-        self._most = most_bytes
+        self.bodies = Bodies(most_bytes // 2)
+        self._most = most_bytes // 2
         self._conversations: OrderedDict[_Key, _Conversation] = OrderedDict()
         self._settings: list[_Settings] = []  # what was used last comes first
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from ccproxy import conversion, convert
 from ccproxy.codec import jsontext
+from ccproxy.codec.news import WIDEST
 from ccproxy.convert import convert_request, new_context
 from ccproxy.errors import CcproxyError, Unsupported
-from ccproxy.model import Context, Message, Request, Target, Text, ToolCall, ToolResult
+from ccproxy.model import SEALED, Context, Message, Request, Target, Text, ToolCall, ToolResult
 from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call
@@ -135,7 +136,7 @@ def _marked(draw: st.DrawFn, document: dict[str, Any], client: str) -> dict[str,
 @given(data=st.data())
 def test_each_turn_is_what_it_is_alone(client: str, data: st.DataObject) -> None:
     turns = data.draw(growing(client))
-    name = data.draw(st.sampled_from([name for name in NAMES if name != client]))
+    name = data.draw(st.sampled_from(NAMES))
     target = known(Target(protocol=name, model=data.draw(st.sampled_from(MODELS[name]))))
     rules = data.draw(st.sampled_from(RULES))
     conversations = Conversations(MANY)
@@ -143,6 +144,11 @@ def test_each_turn_is_what_it_is_alone(client: str, data: st.DataObject) -> None
         alone = prepared(document, client, target, rules, None)
         assert prepared(document, client, target, rules, conversations) == alone
         assert prepared(document, client, target, rules, conversations) == alone
+
+
+def test_all_that_a_body_is_searched_for_is_narrow_enough() -> None:
+    words = {SEALED, b'"model"', *(word for protocol in PROTOCOLS.values() for word in protocol.chat.unfit)}
+    assert max(map(len, words)) < WIDEST
 
 
 @pytest.mark.parametrize("upstream", NAMES)

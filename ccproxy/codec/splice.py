@@ -24,10 +24,10 @@ def replace_string(document: bytes, key: str, value: str) -> bytes | None:
     """`document` (the text of a JSON object, decoded without error, that has the string member `key`) with that member set
     to `value`. `key` is ASCII letters. None when it is not certain which it is: a key that stands there twice
     must not keep its old value in either place."""
-    wanted = b'"' + key.encode() + b'"'
-    at = _only_place(document, key, wanted)
-    if at >= 0 and (member := _VALUE.match(document, at + len(wanted))) is not None:
-        return _replaced(document, member, value)
+    wanted = _wanted(key)
+    at = only_place(document, key)
+    if at >= 0 and (spliced := replace_at(document, key, value, at)) is not None:
+        return spliced
     for at in _tried(document, wanted):
         member = _VALUE.match(document, at + len(wanted))
         if member is None:
@@ -44,16 +44,29 @@ def _replaced(document: bytes, member: re.Match[bytes], value: str) -> bytes:
     return document[: member.start(1)] + jsontext.dumps(value) + document[member.end() :]
 
 
-def _only_place(document: bytes, key: str, wanted: bytes) -> int:
+def replace_at(document: bytes, key: str, value: str, at: int) -> bytes | None:
+    """The same where it is known that the key stands there, and nowhere else. None where no string is its value."""
+    member = _VALUE.match(document, at + len(_wanted(key)))
+    return None if member is None else _replaced(document, member, value)
+
+
+def only_place(document: bytes, key: str) -> int:
     """Where the key stands, if that is once: -1 where the letters come again, or some letters are spelled as escapes
     (RFC 8259, section 7). Behind a backslash the quote is one of a text."""
+    wanted = _wanted(key)
     at = document.find(wanted)
-    if document[at - 1 : at] == b"\\" or document.find(wanted, at + 1) >= 0:
+    if at < 0 or document[at - 1 : at] == b"\\" or may_stand(document, key, at + 1):
         return -1
-    for escape in _escapes(key):
-        if escape in document:
-            return -1
     return at
+
+
+def may_stand(part: bytes, key: str, start: int = 0) -> bool:
+    """Whether the key may stand in a part of a document from `start` on, or is spelled with escapes anywhere in it."""
+    return part.find(_wanted(key), start) >= 0 or any(escape in part for escape in _escapes(key))
+
+
+def _wanted(key: str) -> bytes:
+    return b'"' + key.encode() + b'"'
 
 
 @lru_cache(16)

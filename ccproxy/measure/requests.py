@@ -63,7 +63,9 @@ def _ways(client: str, upstream: str, size: str) -> dict[str, Ready]:
     sent, before = body(client, size), body_before(client, size)
 
     def convert(said: bytes = sent, known: Conversations | None = None) -> bytes:
-        converted = convert_request(said, source=client, target=upstream, model=TARGET_MODEL, stream=True, known=known)
+        converted = convert_request(
+            said, source=client, target=upstream, model=TARGET_MODEL, stream=True, query={"alt": "sse"}, known=known
+        )
         return converted.body
 
     written = orjson.loads(convert())
@@ -84,7 +86,7 @@ def _ways(client: str, upstream: str, size: str) -> dict[str, Ready]:
         convert(before or sent, known)
         return partial(convert, known=known)
 
-    turns: dict[str, Ready] = {"first": first, "next": next_turn} if before and client != upstream else {}
+    turns: dict[str, Ready] = {"first": first, "next": next_turn} if before else {}
     return {FLOOR: lambda: floor, "ccproxy": lambda: convert, **turns, "json": lambda: standard}
 
 
