@@ -16,24 +16,32 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-COMMANDS = {
-    "bench": "measure what conversion costs on this machine",
-    "check": "validate the configuration; --probe asks the providers too",
-    "completion": "print what makes a shell complete ccproxy's commands, groups and keys",
-    "convert": "convert a request, answer or stream from a file",
-    "demo": "serve a built-in scripted model; no account needed",
-    "env": "print shell lines that point clients at a group",
-    "groups": "list the groups, who may use them, and their rules",
-    "init": "write a commented configuration",
-    "keys": "list, add and remove the keys that clients present",
-    "log": "show what clients send, what goes upstream and what comes back",
-    "mcp": "see, call, add and import MCP servers",
-    "models": "list the models that clients can ask for",
-    "run": "start a client with what points it at a group",
-    "serve": "run the proxy",
-    "switch": "choose the group that /switch serves",
+SECTIONS = {
+    "To begin": {
+        "demo": "serve a built-in scripted model; no account needed",
+        "init": "write a commented configuration",
+        "check": "validate the configuration; --probe asks the providers too",
+        "serve": "run the proxy",
+    },
+    "Every day": {
+        "run": "start a client with what points it at a group",
+        "env": "print shell lines that point clients at a group",
+        "switch": "choose the group that /switch serves",
+        "groups": "list the groups, who may use them, and their rules",
+        "models": "list the models that clients can ask for",
+        "keys": "list, add and remove the keys that clients present",
+        "mcp": "see, call, add and import MCP servers",
+    },
+    "To look into": {
+        "log": "show what clients send, what goes upstream and what comes back",
+        "convert": "convert a request, answer or stream from a file",
+        "bench": "measure what conversion costs on this machine",
+        "completion": "print what makes a shell complete commands, groups and keys",
+    },
 }
-"""Command -> what it does. The module `ccproxy.cli.<command>` has it as `command`."""
+"""When -> command -> what it does. The module `ccproxy.cli.<command>` has it as `command`."""
+
+COMMANDS = {name: does for section in SECTIONS.values() for name, does in section.items()}
 
 
 class Commands(click.Group):
@@ -65,8 +73,10 @@ class Commands(click.Group):
         return named + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), does) for name, does in commands.items()])
 
 
 def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
