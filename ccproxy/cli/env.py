@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 @click.argument("group", metavar="GROUP", shell_complete=options.destinations)
 @click.option("--shell", type=click.Choice(list(SHELLS)), help="Whose words to print; else your shell's.")
 @click.option(
-    "--client", type=click.Choice(list(CLIENTS)), help="For this client alone; else for whatever reads the SDKs' variables."
+    "--client",
+    metavar="CLIENT",
+    type=click.Choice(list(CLIENTS)),
+    help=f"For this client alone, else for whatever reads the SDKs' variables: {', '.join(CLIENTS)}.",
 )
 @options.model_option
 @options.key_option
@@ -34,8 +37,8 @@ def command(group: str, shell: str | None, client: str | None, as_json: bool, **
     ccproxy env qwen | source              fish
     ccproxy env qwen | Out-String | iex    PowerShell
 
-    GROUP is a group's name, or `switch` for the active one; /compat behind it turns compat mode on. The lines hold a proxy
-    key; `ccproxy run` starts a client without one in your shell.
+    GROUP is a group's name (`default`, where you have made none), or `switch` for the active one; /compat behind it turns
+    compat mode on. The lines hold a proxy key; `ccproxy run` starts a client without one in your shell.
     """
     from ccproxy.cli.setups import written
     from ccproxy.cli.show import in_json

@@ -74,7 +74,7 @@ _LONG = 20
 """Characters from which four may be shown."""
 
 
-@command.command()
+@command.command(short_help="Make a key, and print its token this once.")
 @click.argument("name")
 @click.option(
     "--group", "groups", multiple=True, metavar="GROUP", shell_complete=options.groups, help="A group that it may use, too."
@@ -125,7 +125,7 @@ def _after_adding(before: Config, after: Config, name: str) -> list[str]:
     return lines
 
 
-@command.command()
+@command.command(short_help="Remove a key, also from the groups that name it.")
 @click.argument("name", shell_complete=options.keys)
 @options.json_option
 @options.config_option

@@ -43,7 +43,10 @@ def _commands(context: click.Context, parameter: click.Parameter, incomplete: st
 @click.argument("group", metavar="GROUP", shell_complete=options.destinations)
 @click.argument("words", metavar="-- COMMAND [ARGUMENT]...", nargs=-1, type=click.UNPROCESSED, shell_complete=_commands)
 @click.option(
-    "--client", type=click.Choice(list(CLIENTS)), help="Which client it is, where the command's name does not say it."
+    "--client",
+    metavar="CLIENT",
+    type=click.Choice(list(CLIENTS)),
+    help=f"Which client it is, where the command's name does not say it: {', '.join(CLIENTS)}.",
 )
 @options.model_option
 @options.key_option
@@ -56,8 +59,8 @@ def command(group: str, words: tuple[str, ...], client: str | None, **options: A
     ccproxy run qwen -- claude
     ccproxy run switch/compat -- codex exec "what is this?"
 
-    GROUP is a group's name, or `switch` for the active one; /compat behind it turns compat mode on. The client is known by
-    its command. Its exit code is passed on; 127: the command is not found.
+    GROUP is a group's name (`default`, where you have made none), or `switch` for the active one; /compat behind it turns
+    compat mode on. The client is known by its command. Its exit code is passed on; 127: the command is not found.
     """
     from ccproxy.cli.setups import written
 

@@ -7,6 +7,9 @@ import os
 import re
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from attrs import evolve
 
 from ccproxy.cli.aim import Absent, Aim, Refused, aim, ask, model_for, names, relaxed
 from ccproxy.cli.clients import Client, Point, Setup, setup
@@ -33,6 +36,7 @@ def written(
     model = model or model_for(client, config, aimed.group, known)
     point = Point(url=aimed.url, key=aimed.key, models=known, model=model)
     made = setup(client, point, user_folder(os.environ) / "clients" / re.sub(r"[^\w.-]", "-", group), os.environ)
+    made = evolve(made, variables={**made.variables, **_past_proxies(aimed.url)})
     if made.file:
         place, content = made.file
         try:
@@ -40,6 +44,17 @@ def written(
         except OSError as error:
             fail(f"{place} cannot be written: {error.strerror}", advice=f"{client.title} needs that file")
     return aimed, made
+
+
+def _past_proxies(url: str) -> dict[str, str]:
+    """Where this shell sends HTTP through a proxy: that clients reach ccproxy without it. Some programs read the names in
+    upper case, some in lower case."""
+    if not any(os.environ.get(name) for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")):
+        return {}
+    host = urlsplit(url).hostname or ""
+    past = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    hosts = [word.strip() for word in past.split(",") if word.strip()]
+    return {} if host in hosts or "*" in hosts else dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join([*hosts, host]))
 
 
 _FOLLOWED = 3.0

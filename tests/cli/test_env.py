@@ -18,7 +18,16 @@ from tests.cli.served import configuration
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home of its own, and nothing of the clients in the environment."""
-    for name in ("XDG_CONFIG_HOME", "CI_TOKEN", "ANTHROPIC_API_KEY", *ANY.unset):
+    for name in (
+        "XDG_CONFIG_HOME",
+        "CI_TOKEN",
+        "ANTHROPIC_API_KEY",
+        *ANY.unset,
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CCPROXY_CONFIG", str(configuration(tmp_path)))
@@ -96,6 +105,29 @@ def test_in_a_real_shell() -> None:
 def test_every_client_has_one(name: str) -> None:
     said = env("qwen", "--client", name, "--model", "m", "--port", "1")
     assert (said.exit_code, "cs-laptop" in said.stderr) == (0, False)
+
+
+PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, None),
+        ({"NO_PROXY": "example.com"}, None),
+        ({"HTTP_PROXY": "http://127.0.0.1:7890"}, "127.0.0.1"),
+        ({"all_proxy": "socks5://127.0.0.1:7890", "no_proxy": "localhost, .cn"}, "localhost,.cn,127.0.0.1"),
+        ({"http_proxy": "http://127.0.0.1:7890", "NO_PROXY": "localhost,127.0.0.1"}, None),
+        ({"http_proxy": "http://127.0.0.1:7890", "NO_PROXY": "*"}, None),
+    ],
+)
+def test_clients_reach_it_past_a_proxy(before: dict[str, str], after: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in before.items():
+        monkeypatch.setenv(name, value)
+    document = json.loads(env("qwen", "--client", "claude", "--json").stdout)
+    assert (document["set"].get("NO_PROXY"), document["set"].get("no_proxy")) == (after, after)
 
 
 def test_a_mistake_prints_nothing_to_evaluate() -> None:
