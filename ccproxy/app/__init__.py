@@ -173,24 +173,6 @@ class App:
         self._check_size(head)
         return self._operations[match.route.operation](head, match, key, now)
 
-    def _traffic_log(self, before: App | None) -> Traffic | None:
-        """The traffic log, where it is on."""
-        config, was = self.config, before._traffic if before is not None else None
-        if not config.server.log_bodies:
-            if was is not None:
-                log.info("the traffic log is off")
-            return None
-        from ccproxy.app.traffic import Traffic
-
-        same = before is not None and before.config.log == config.log
-        secrets = [*config.keys.values(), *(key for upstream in self._upstreams.values() for key in upstream.secrets)]
-        traffic = Traffic(
-            config, secrets, lambda *asked: self._router.resolve(*asked).group, was.writer if was and same else None
-        )
-        if was is None or not same:
-            log.info("the traffic log is on: what is asked and answered goes to %s", traffic.writer.path)
-        return traffic
-
     # Operations
 
     def _index(self, head: RequestHead) -> Reply:
@@ -284,6 +266,18 @@ class App:
             endpoint = endpoint_for(self.config, ccproxy_version())
             self._jobs.append(endpoint.run)
         return endpoint
+
+    def _traffic_log(self, before: App | None) -> Traffic | None:
+        """The traffic log, where it is on. Nothing of it is imported while it is off."""
+        was = before._traffic if before is not None else None
+        if not self.config.server.log_bodies:
+            if was is not None:
+                log.info("the traffic log is off")
+            return None
+        from ccproxy.app.traffic import Traffic
+
+        secrets = [*self.config.keys.values(), *(key for upstream in self._upstreams.values() for key in upstream.secrets)]
+        return Traffic(self.config, secrets, lambda group, model: self._router.resolve(group, model).group, was)
 
     # Judgements
 

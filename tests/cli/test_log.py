@@ -20,6 +20,8 @@ from ccproxy.app.traffic.reader import Entry
 from ccproxy.app.traffic.writer import rotated
 from ccproxy.cli import main
 from ccproxy.cli.log import Chosen, Selection
+from tests.fakes.clients import CLIENTS
+from tests.fakes.server import Upstream, ccproxy_process, config_for, free_port, scenario_script
 
 PATIENCE = 20.0
 FILE = """\
@@ -44,7 +46,6 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "ccproxy.toml"
-        self.config.write_text(FILE)
         self.log = folder / "t.jsonl"
 
     def add(self, *entries: dict[str, Any]) -> None:
@@ -58,7 +59,9 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+    place = Place(tmp_path)
+    place.config.write_text(FILE)
+    return place
 
 
 def test_the_last_requests(place: Place) -> None:
@@ -228,3 +231,40 @@ def test_it_waits_for_a_file_that_is_not_there_yet(place: Place) -> None:
         until(lambda: following.heard('"id": "first"'))
     finally:
         assert following.end() == 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A server whose log is switched
+
+
+def test_a_running_server_is_switched_and_its_requests_are_shown(tmp_path: Path) -> None:
+    with Upstream(scenario_script).running() as upstream:
+        port = free_port()
+        config = config_for(upstream.port, port) + '\n[log]\ntraffic = "t.jsonl"\n'
+        with ccproxy_process(config, tmp_path, port) as address:
+            place = Place(tmp_path)
+
+            def served(word: str) -> bool:
+                return f"the traffic log is {word}" in (tmp_path / "ccproxy.log").read_text()
+
+            CLIENTS["claude"](f"{address}/to-gemini", "text", True)
+            assert place.run("--on").exit_code == 0
+            until(lambda: served("on"))
+            CLIENTS["claude"](f"{address}/to-gemini/compat", "tool", True)
+            assert place.run("--off").exit_code == 0
+            until(lambda: served("off"))
+            CLIENTS["claude"](f"{address}/to-gemini", "text", True)
+    shown = place.run("--full").stdout
+    for words in (
+        "asks to-gemini for tool",
+        "tools     get_weather: The weather of a city",
+        "→ gemini/tool",
+        '<tool name="get_weather">',
+        "call      get_weather\n            city: Zürich",
+        "finish    tool_calls",
+        "tokens    21 in, 9 out",
+        "(the same)",
+    ):
+        assert words in shown
+    assert "sk-up" not in shown
+    assert "Grüezi" not in shown, "what was asked while the log was off"

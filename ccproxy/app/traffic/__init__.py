@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from attrs import evolve
+
 from ccproxy.actions import Accept, Reply
 from ccproxy.app.access import tokens_of
 from ccproxy.app.router import Match
@@ -42,18 +44,22 @@ STRANGE_KEY = 16
 
 
 class Traffic:
-    """One configuration's part. group_of(group, model): the group that a request belongs to. writer: of the App before,
-    where it writes the same file; None for a new one."""
+    """One configuration's part. secrets: what is masked. group_of(group, model): the group that a request belongs to. was:
+    of the configuration before, whose file goes on where the settings are the same."""
 
     def __init__(
-        self, config: Config, secrets: Iterable[str], group_of: Callable[[str, str], str], writer: Writer | None = None
+        self, config: Config, secrets: Iterable[str], group_of: Callable[[str, str], str], was: Traffic | None = None
     ) -> None:
         self.longest = config.log.traffic_body
         self.protocols = {name: provider.protocol for name, provider in config.providers.items()}
-        self.writer = writer or _writer(config.log)
+        self._settings = config.log
         self._group_of = group_of
         self._secrets = tuple(secrets)
         self._masks = lru_cache(64)(self._masks_with)
+        goes_on = was is not None and was._settings == config.log
+        self.writer: Writer = was.writer if was is not None and goes_on else _writer(config.log)
+        if not goes_on:
+            log.info("the traffic log is on: what is asked and answered goes to %s", self.writer.path)
 
     def __repr__(self) -> str:
         return f"<Traffic {self.writer}>"
@@ -78,6 +84,20 @@ class Traffic:
         except Exception:
             log.exception("traffic log: internal error; the request goes on")
 
+    def group_of(self, group: str, model: str) -> str:
+        try:
+            return self._group_of(group, model)
+        except CcproxyError:  # no such model there
+            return group or DEFAULT
+
+    def put(self, line: Line, tokens: tuple[str, ...]) -> None:
+        """tokens: that the client presented."""
+
+        def made() -> bytes:
+            return line.written(self._masks(tokens), self.longest)
+
+        self.writer.put(made, line.held)
+
     def _recorded(self, verdict: Accept | Reply, head: RequestHead, match: Match, key: str) -> Accept | Reply:
         sheet = Sheet(
             self,
@@ -92,22 +112,8 @@ class Traffic:
         if isinstance(verdict, Reply):
             sheet.replied(verdict)
         elif isinstance(verdict.life, Exchange):
-            return Accept(Recorded(verdict.life, sheet), verdict.max_body)
+            return evolve(verdict, life=Recorded(verdict.life, sheet))
         return verdict
-
-    def group_of(self, group: str, model: str) -> str:
-        try:
-            return self._group_of(group, model)
-        except CcproxyError:  # no such model there
-            return group or DEFAULT
-
-    def put(self, line: Line, tokens: tuple[str, ...]) -> None:
-        """tokens: that the client presented."""
-
-        def made() -> bytes:
-            return line.written(self._masks(tokens), self.longest)
-
-        self.writer.put(made, line.held)
 
     def _masks_with(self, tokens: tuple[str, ...]) -> Masks:
         return Masks([*self._secrets, *(token for token in tokens if len(token) >= STRANGE_KEY)])
