@@ -206,7 +206,7 @@ _NO_ANTHROPIC = (
 )
 _NO_GOOGLE = ("GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA", "GOOGLE_VERTEX_BASE_URL")
 _NO_OPENAI = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
-_CLAUDE_NAMES = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5")
+_CLAUDE_NAMES = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
 
 GEMINI_SETTINGS = Path(__file__).with_name("gemini-settings.json")
 """Names the kind of login. Without it Gemini CLI refuses the address in its variable ("Invalid auth method selected"), or
@@ -244,14 +244,14 @@ CLIENTS: dict[str, Client] = {
         variables=_GEMINI,
         managed=_GEMINI_MANAGED,
         unset=_NO_GOOGLE,
-        asks=("gemini-3-pro-preview", "gemini-2.5-pro", "gemini-2.5-flash"),
+        asks=("gemini-3.5-flash-lite", "gemini-3.1-pro-preview", "gemini-2.5-pro"),
         model_variables={"GEMINI_MODEL": "{model}"},
     ),
     "codex": Client(
         title="Codex",
         commands=("codex",),
         variables=_OWN,
-        asks=("gpt-5-codex",),
+        asks=("gpt-6.2-sol",),
         flags=(
             "-c",
             'model_provider="ccproxy"',
