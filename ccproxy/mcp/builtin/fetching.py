@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import cache
 from typing import Any
 
 import anyio
 import httpx
-from attrs import frozen
 
 from ccproxy.config.web import Fetch
 from ccproxy.errors import CcproxyError, Forbidden, Malformed, RequestError, TimedOut, Unreachable, UpstreamError
 from ccproxy.mcp.builtin.addresses import Guard
+from ccproxy.pages import Page
 from ccproxy.transport.body import ContentDecoder, supported
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -35,20 +35,6 @@ _CONNECT = 5
 """Seconds for one of several addresses; where there is one it has all the time there is."""
 
 _ACCEPT = "text/markdown, text/html;q=0.9, application/xhtml+xml;q=0.9, text/plain;q=0.9, application/json;q=0.8, */*;q=0.5"
-
-
-@frozen
-class Page:
-    """What a URL gave. url: where it was in the end. hops: the URLs that led there. cut: not all of it was read. size: what
-    the server says that it is, before decompression, 0 unknown."""
-
-    url: str
-    hops: tuple[str, ...]
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    cut: bool = False
-    size: int = 0
 
 
 @cache

@@ -12,16 +12,17 @@ from http import HTTPStatus
 from typing import Any, get_args
 
 import anyio
-import anyio.to_thread
 from attrs import frozen
 from mcp_types import CallToolResult, Tool
 
 from ccproxy.config.web import Fetch
-from ccproxy.errors import CcproxyError, TimedOut, UnsupportedMedia
+from ccproxy.errors import CcproxyError, UnsupportedMedia
 from ccproxy.mcp.builtin.addresses import Guard
 from ccproxy.mcp.builtin.answers import Arguments, failed, said
-from ccproxy.mcp.builtin.fetching import Fetcher, Page
-from ccproxy.mcp.builtin.reading import Format, Reading, is_readable, media_type, read
+from ccproxy.mcp.builtin.fetching import Fetcher
+from ccproxy.mcp.builtin.reader import read_apart
+from ccproxy.pages import Page
+from ccproxy.pages.reading import Form, Reading, is_readable, media_type
 
 KEPT = 8
 """Pages that are kept for their further parts: an agent reads one or two at a time. Each has `max_bytes` at most."""
@@ -32,8 +33,8 @@ KEPT_FOR = 900.0
 _OF_AN_ERROR = 2000
 """Characters of an error's page: APIs say there what is wrong."""
 
-_THREADS = 2
-"""Pages read at a time: what a hostile page costs is bounded, and the proxy's streams go on."""
+_AT_ONCE = 2
+"""Pages read at a time, each in a process: what hostile pages cost is bounded, and the proxy's streams go on."""
 
 _DESCRIPTION = (
     "Fetches a web page (HTML, text, JSON, Markdown, RSS; no PDF, no images) and gives its main content as Markdown, its "
@@ -48,7 +49,7 @@ def definition(limit: int) -> Tool:
         "url": {"type": "string", "description": "the page's address; https:// may be left out"},
         "format": {
             "type": "string",
-            "enum": list(get_args(Format)),
+            "enum": list(get_args(Form)),
             "default": "markdown",
             "description": "markdown: with headings, lists and links; text: without; links: only the page's links",
         },
@@ -87,7 +88,7 @@ class _Kept:
 @frozen
 class _Wish:
     url: str
-    form: Format
+    form: Form
     whole: bool
 
 
@@ -116,7 +117,7 @@ class WebFetch:
         """The page, or what went wrong, for a model."""
         try:
             given = Arguments(arguments, self.definition.input_schema["properties"])
-            form: Any = given.choice("format", get_args(Format), "markdown")
+            form: Any = given.choice("format", get_args(Form), "markdown")
             wish = _Wish(given.text("url"), form, given.flag("whole"))
             start = given.whole("start", 0, 0, 2**40)
             length = given.whole("max_length", self._settings.max_length, 1, self._settings.max_length)
@@ -150,14 +151,10 @@ class WebFetch:
     async def _read(self, page: Page, wish: _Wish) -> Reading:
         if page.status >= 400 and not is_readable(page.headers.get("content-type", "")):
             return Reading("", "")
-        self._limiter = self._limiter or anyio.CapacityLimiter(_THREADS)
+        self._limiter = self._limiter or anyio.CapacityLimiter(_AT_ONCE)
         try:
-            with anyio.fail_after(self._settings.timeout):
-                return await anyio.to_thread.run_sync(
-                    lambda: read(page, wish.form, whole=wish.whole), abandon_on_cancel=True, limiter=self._limiter
-                )
-        except TimeoutError:
-            raise TimedOut(f"{page.url} is too intricate to be read in time; try whole=true, or another page") from None
+            async with self._limiter:
+                return await read_apart(page, wish.form, whole=wish.whole or page.status >= 400)
         except UnsupportedMedia:
             if page.status >= 400:
                 return Reading("", "")

@@ -16,8 +16,9 @@ import trustme
 from ccproxy.config.web import Fetch
 from ccproxy.errors import CcproxyError, Forbidden, Malformed, RequestError, TimedOut, Unreachable, UpstreamError
 from ccproxy.mcp.builtin.addresses import Guard
-from ccproxy.mcp.builtin.fetching import Fetcher, Page, judged_url
-from ccproxy.mcp.builtin.reading import is_readable
+from ccproxy.mcp.builtin.fetching import Fetcher, judged_url
+from ccproxy.pages import Page
+from ccproxy.pages.reading import is_readable
 from tests.mcp.builtin.sites import Said, Seen, Site, html, moved
 
 HERE = ("127.0.0.0/8",)

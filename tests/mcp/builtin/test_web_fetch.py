@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from mcp_types import CallToolResult, TextContent
 
 from ccproxy.config.web import Fetch
+from ccproxy.errors import TimedOut
 from ccproxy.mcp.builtin import web_fetch
 from ccproxy.mcp.builtin.web_fetch import KEPT, KEPT_FOR, WebFetch
 from tests.mcp.builtin.sites import Said, Site, html, moved
@@ -169,10 +169,13 @@ def test_what_is_not_fetched_is_told_and_not_raised(site: Site) -> None:
     assert "longer than 0.3 seconds" in told(tool(timeout=0.3), url=site.url("/slow"))
 
 
-def test_a_page_that_takes_too_long_to_read_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_cannot_be_read_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*args: Any, **more: Any) -> None:
+        raise TimedOut("too intricate")
+
     site.pages["/"] = html("x")
-    monkeypatch.setattr(web_fetch, "read", lambda *args, **more: time.sleep(1))
-    assert "too intricate" in told(tool(timeout=0.3), url=site.url())
+    monkeypatch.setattr(web_fetch, "read_apart", fails)
+    assert "too intricate" in told(tool(), url=site.url())
 
 
 def test_calls_run_together(site: Site) -> None:

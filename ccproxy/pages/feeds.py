@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from attrs import frozen
 
-from ccproxy.mcp.builtin.markup import Document
+from ccproxy.pages.markup import Document
 
 _ENTRIES = ("item", "entry")
 _WORDS = {"title": "title", "pubDate": "date", "date": "date", "updated": "date", "published": "date"}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 
 from ccproxy.errors import UnsupportedMedia
-from ccproxy.mcp.builtin import reading
-from ccproxy.mcp.builtin.fetching import Page
-from ccproxy.mcp.builtin.reading import NO_EXTRACTOR, NOTHING_FOUND, is_readable, read
-from tests.mcp.builtin.test_feeds import RSS
+from ccproxy.pages import Page, reading
+from ccproxy.pages.reading import NO_EXTRACTOR, NOTHING_FOUND, is_readable, read
+from tests.pages.test_feeds import RSS
 
 PARAGRAPHS = "".join(
     f"<p>Paragraph {i} of the article has <a href='/{i}'>a link</a> and enough words to be taken for its content.</p>"
@@ -104,6 +104,19 @@ def test_without_trafilatura_the_page_is_read_whole_and_said_so(without_trafilat
     assert "Menu" in found.text
     assert found.note == NO_EXTRACTOR
     assert read(page("# x", "text/markdown"), "markdown").note == ""
+
+
+def test_an_extractor_that_fails_is_as_one_that_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    trafilatura = pytest.importorskip("trafilatura")
+
+    def fails(*args: Any, **more: Any) -> str:
+        raise RecursionError
+
+    monkeypatch.setattr(trafilatura, "extract", fails)
+    reading.extractor.cache_clear()
+    found = read(page(ARTICLE), "markdown")
+    reading.extractor.cache_clear()
+    assert (found.note, "Paragraph 3" in found.text) == (NOTHING_FOUND, True)
 
 
 def test_links() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccproxy.mcp.builtin.decoding import decoded, encoding
+from ccproxy.pages.decoding import decoded, encoding
 
 LABELS = {
     "utf-8": "utf-8",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccproxy.mcp.builtin.markup import Document
+from ccproxy.pages.markup import Document
 
 CASES = [
     # (HTML, Markdown, plain text)

@@ -1,4 +1,4 @@
-"""A Page -> what a model reads of it, by its Content-Type. CPU work only: it is done in a thread.
+"""A Page -> what a model reads of it, by its Content-Type.
 
 HTML          the main content as Markdown or text, by trafilatura; all of it where that is asked for, where trafilatura
               finds nothing, or is not installed (the extra `ccproxy[web]`)
@@ -18,12 +18,12 @@ from typing import Any, Literal, TypeAlias
 from attrs import frozen
 
 from ccproxy.errors import UnsupportedMedia
-from ccproxy.mcp.builtin.decoding import decoded, encoding
-from ccproxy.mcp.builtin.feeds import feed
-from ccproxy.mcp.builtin.fetching import Page
-from ccproxy.mcp.builtin.markup import Document
+from ccproxy.pages import Page
+from ccproxy.pages.decoding import decoded, encoding
+from ccproxy.pages.feeds import feed
+from ccproxy.pages.markup import Document
 
-Format: TypeAlias = Literal["markdown", "text", "links"]
+Form: TypeAlias = Literal["markdown", "text", "links"]
 
 NO_EXTRACTOR = "all text of the page: ccproxy's extra for main content, ccproxy-llm[web], is not installed"
 NOTHING_FOUND = "all text of the page: no main content was found in it"
@@ -58,7 +58,7 @@ def is_readable(content_type: str) -> bool:
     return not kind or any(pattern.fullmatch(kind) for pattern in (_HTML, _XML, _TEXT))
 
 
-def read(page: Page, form: Format, *, whole: bool = False) -> Reading:
+def read(page: Page, form: Form, *, whole: bool = False) -> Reading:
     """The page's content. whole: all of it instead of the main content. Raises UnsupportedMedia for what is no text."""
     content_type = page.headers.get("content-type", "")
     kind, charset = media_type(content_type), _charset(content_type)
@@ -96,11 +96,11 @@ def _sniffed(text: str) -> str:
     return "text/html" if text.lstrip()[:1] == "<" else "text/plain"
 
 
-_Read: TypeAlias = Callable[[str, str, Format, bool], tuple[str, str, str]]
+_Read: TypeAlias = Callable[[str, str, Form, bool], tuple[str, str, str]]
 """(text, URL, form, whole) -> (title, what is read, note)"""
 
 
-def _read_html(text: str, url: str, form: Format, whole: bool) -> tuple[str, str, str]:
+def _read_html(text: str, url: str, form: Form, whole: bool) -> tuple[str, str, str]:
     page = Document(text, url, plain=form == "text")
     if form == "links":
         return page.title, _listed(page.links), ""
@@ -113,14 +113,14 @@ def _read_html(text: str, url: str, form: Format, whole: bool) -> tuple[str, str
     return page.title, main or page.text, "" if main else NOTHING_FOUND
 
 
-def _read_xml(text: str, url: str, form: Format, whole: bool) -> tuple[str, str, str]:
+def _read_xml(text: str, url: str, form: Form, whole: bool) -> tuple[str, str, str]:
     found = feed(text)
     if found is None:
         return _read_text(text, url, form, whole)
     return found.title, _listed(found.links) if form == "links" else found.text, ""
 
 
-def _read_text(text: str, url: str, form: Format, whole: bool) -> tuple[str, str, str]:
+def _read_text(text: str, url: str, form: Form, whole: bool) -> tuple[str, str, str]:
     if form == "links":
         return "", _listed((address.rstrip(".,;:"), "") for address in _URL.findall(text)), ""
     return "", text.strip("\ufeff"), ""
@@ -144,20 +144,19 @@ def _listed(links: Iterable[tuple[str, str]]) -> str:
 @cache
 def extractor() -> Callable[[str, str, bool], str] | None:
     """(HTML, URL, as Markdown) -> its main content, "" for none; None where trafilatura is not installed."""
-    import logging
-
     try:
         from trafilatura import extract
     except ImportError:
         return None
-    for name in ("trafilatura", "htmldate", "courlan", "justext"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # they log what is odd about a page, which is not ours
 
     def main_content(text: str, url: str, marked: bool) -> str:
         form = "markdown" if marked else "txt"
-        found = extract(
-            text, url=url, output_format=form, include_links=marked, include_formatting=marked, include_comments=False
-        )
+        try:
+            found = extract(
+                text, url=url, output_format=form, include_links=marked, include_formatting=marked, include_comments=False
+            )
+        except Exception:  # whatever it comes upon in a page that is odd enough: the whole text is there
+            return ""
         return str(found or "")
 
     return main_content
