@@ -167,8 +167,10 @@ def _read_sampling(rest: dict[str, JSON]) -> Sampling:
 
 def _read_reasoning(rest: dict[str, JSON]) -> ReasoningOptions | None:
     """`thinking` and `output_config.effort`. A type or an effort that is not known here stays where it is."""
-    options = ReasoningOptions()
     thinking = rest.get("thinking")
+    if thinking is None and rest.get("output_config") is None:
+        return None
+    options = ReasoningOptions()
     kind = _object(thinking, "thinking").get("type") if thinking is not None else None
     if kind in ("enabled", "adaptive", "disabled"):
         left = _object(rest.pop("thinking"), "thinking")

@@ -7,6 +7,7 @@ media where they may be, thoughts as members of their message. What has no place
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from attrs import evolve
 
@@ -188,19 +189,20 @@ def _reasoning(options: ReasoningOptions | None, target: Target, context: Contex
 
 
 def _sampling(sampling: Sampling, target: Target, context: Context) -> Sampling:
-    adapted = evolve(sampling, stop=sampling.stop[:_MAX_STOPS])
+    """The given one where all of it can be said, as nearly always."""
+    changed: dict[str, Any] = {}
     if len(sampling.stop) > _MAX_STOPS:
+        changed["stop"] = sampling.stop[:_MAX_STOPS]
         context.note(f"only the first {_MAX_STOPS} stop sequences were sent")
     for field, (low, high) in _RANGES.items():
-        value = getattr(adapted, field)
-        if value is not None:
-            setattr(adapted, field, within(field, value, low, high, NAME, context))
+        value = getattr(sampling, field)
+        if value is not None and not low <= value <= high:
+            changed[field] = within(field, value, low, high, NAME, context)
     for field in _VENDOR_SAMPLING:
-        known = field in target.traits.takes or field in target.defaults
-        if getattr(adapted, field) is not None and not known:
-            setattr(adapted, field, None)
+        if getattr(sampling, field) is not None and field not in target.traits.takes and field not in target.defaults:
+            changed[field] = None
             context.note(f"{field} has no place in the {NAME} protocol and was left out")
-    return adapted
+    return evolve(sampling, **changed) if changed else sampling
 
 
 # ---------------------------------------------------------------------------------------------------------------------

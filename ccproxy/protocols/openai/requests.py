@@ -300,11 +300,16 @@ def limit_key(shape: str) -> str:
 def _write_sampling(sampling: Sampling, target: Target, shape: str, context: Context) -> dict[str, JSON]:
     """What the client said, else the provider's defaults. A policy may have raised the temperature."""
     document: dict[str, JSON] = {}
-    for field, key in {**_SAMPLING, "max_tokens": limit_key(shape)}.items():
+    defaults = target.defaults
+    for field, key in _SAMPLING.items():
         value = getattr(sampling, field)
-        value = target.defaults.get(field) if value is None else value
+        if value is None and field in defaults:
+            value = defaults[field]
         if value is not None:
             document[key] = within(key, value, value, HOTTEST, NAME, context) if field == "temperature" else value
+    limit = defaults.get("max_tokens") if sampling.max_tokens is None else sampling.max_tokens
+    if limit is not None:
+        document[limit_key(shape)] = limit
     stop = sampling.stop or target.defaults.get("stop")
     if stop:
         document["stop"] = stop[0] if _ONE_STOP in shape.split(" ") and len(stop) == 1 else stop
