@@ -256,7 +256,10 @@ class Relay(Pump):
                 changed = tap.look(payload)
             except UpstreamError as error:
                 return b"".join([*passed, self._split(raw, number - settled)[0], self.fail(error)])
-            if changed is not None and not tap.done and b"\n" not in payload and raw.count(payload) == 1:
+            last = tap.done and number == len(payloads) - 1
+            if last and changed is None and raw.endswith(payload + self._record_end):
+                passed.append(raw)  # nothing follows it that would have to be cut off
+            elif changed is not None and not tap.done and b"\n" not in payload and raw.count(payload) == 1:
                 raw = raw.replace(payload, changed)  # its only place: the record that says the model's name, as a rule
             elif changed is not None or tap.done:
                 before, raw = self._split(raw, number - settled)

@@ -12,14 +12,15 @@ decoded as one JSON string, and nothing else is taken for one. Anything that dif
 The learning waits for the next read, so that no first chunk is late for it and no stream of one chunk pays for it. What it
 learns is a shape, of which there are three: `_Lone` for a text alone, `_Paired` where one other value varies before the
 text, behind it or on both sides, and `_Shape` for everything else. Their `one` takes a read that is one record, as nearly
-all are; a read of several goes through `match`, value by value.
+all are; a read of several is cut into such reads.
 
 What may differ beside the text, once it has been seen to differ:
 
 - `volatile` members of the document, named by whoever knows the protocol, which change from record to record and mean
-  nothing by themselves (a time, a count, padding): the digits of the value, or a string of plain characters. The last are
-  told by `missed`. Counts of nothing but zeros are no repeat: their server says that it has not counted. Of an object of
-  counts all but the digits is compared, and these are not: whoever reads the last ones finds what is wrong in them.
+  nothing by themselves (a time, a count, padding): the digits of the value, or a string of plain characters. Of some the
+  last value counts: `missed` tells it. Counts of nothing but zeros are no repeat: their server says that it has not
+  counted.
+  Of an object of counts all but the digits is compared, and these are not: whoever reads the last ones finds what is wrong.
 - spaces behind the text, where no string follows: Anthropic pads its events so.
 - the text may stand in the record several times (OpenRouter says each thought twice), the same in each place.
 
@@ -244,7 +245,7 @@ def _not_one(data: bytes) -> str | None:
 
 class Repeats:
     """For one stream. ends: how a record may end, the longer first. volatile: see the module; varying: those of them that
-    are known to differ.
+    are known to differ; told: those that `missed` tells.
 
     one(data): the text of `data`, if that is one repeat and nothing else; None for anything else, which goes to `read`.
     rest: what `read` has left of the data, to be read in full. pending: the beginning of a repeat, which waits for the next
@@ -258,6 +259,7 @@ class Repeats:
         "_shape",
         "_spaces",
         "_tails",
+        "_told",
         "_values",
         "_varying",
         "_volatile",
@@ -266,7 +268,13 @@ class Repeats:
         "rest",
     )
 
-    def __init__(self, ends: tuple[bytes, ...], volatile: tuple[str, ...] = (), varying: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        ends: tuple[bytes, ...],
+        volatile: tuple[str, ...] = (),
+        varying: tuple[str, ...] = (),
+        told: tuple[str, ...] = (),
+    ) -> None:
         self.one: Callable[[bytes], str | None] = _not_one
         self.pending = b""
         self.rest = b""
@@ -275,6 +283,7 @@ class Repeats:
         # What lessons have in common
         self._ends = ends
         self._volatile = volatile
+        self._told = told
         self._values: dict[str, bytes] = {}  # the volatile members of an earlier lesson
         self._varying = set(varying)
         self._tails: dict[bytes, bytes] = {}  # what stood behind the text, without its spaces -> as it was
@@ -323,15 +332,15 @@ class Repeats:
         return pending
 
     def missed(self) -> dict[str, bytes]:
-        """The volatile members that vary, of the last repeat since this was asked: JSON, or what stands between the quotes
-        of a string."""
+        """The volatile members that vary and are to be told, of the last repeat since this was asked: JSON, or what stands
+        between the quotes of a string."""
         shape = self._shape
-        if shape is None or not shape.seen:
+        if not self._told or shape is None or not shape.seen:
             return {}
         missed = shape.missed()
         self._misses = 0
         shape.seen = b""
-        return missed
+        return {name: value for name, value in missed.items() if name in self._told}
 
     def read(self, data: bytes) -> list[str]:
         """The texts of the records that `data` begins with, as far as they are repeats. Sets `rest` and `pending`."""

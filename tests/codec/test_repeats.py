@@ -123,7 +123,7 @@ def read_all(repeats: Repeats, records: list[tuple[bytes, str]]) -> list[bool]:
 
 def test_volatile_members_may_change_once_one_has() -> None:
     records = [(chunk(text, number), text) for number, text in enumerate("abcdef")]
-    repeats = Repeats(EVENT_ENDS, ("n",))
+    repeats = Repeats(EVENT_ENDS, ("n",), told=("n",))
     assert read_all(repeats, records) == [False, False, True, True, True, True]
     assert repeats.missed() == {"n": b"5"}
 
@@ -325,7 +325,7 @@ def both_ways(name: str, pieces: list[bytes]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 1 << 32))
 def test_any_stream_is_understood_alike(name: str, seed: int) -> None:
     records = stream_of(name, seed)
@@ -334,7 +334,7 @@ def test_any_stream_is_understood_alike(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 1 << 32))
 def test_any_stream_that_stops_is_understood_alike(name: str, seed: int) -> None:
     """In the middle of a record, most often of a repeat."""

@@ -67,7 +67,7 @@ def _load(payload: bytes) -> JSON:
 
 def repeats() -> Repeats:
     """See `Chat.repeats`."""
-    return Repeats(EVENT_ENDS, VOLATILE, varying=VOLATILE)
+    return Repeats(EVENT_ENDS, VOLATILE, varying=VOLATILE, told=VOLATILE)
 
 
 class Decoder(streams.Decoder):

@@ -32,7 +32,6 @@ from ccproxy.protocols.naming import client_tool_name, made_id
 from ccproxy.protocols.responses.terms import INCOMPLETE, NAME, read_error, read_usage
 from ccproxy.protocols.responses.wire import (
     TERMINAL,
-    VARYING,
     VOLATILE,
     WRAPPERS,
     Event,
@@ -52,7 +51,7 @@ from ccproxy.stream import Sink
 
 def repeats() -> Repeats:
     """See `Chat.repeats`."""
-    return Repeats(sse.EVENT_ENDS, VOLATILE, VARYING)
+    return Repeats(sse.EVENT_ENDS, VOLATILE, varying=VOLATILE, told=("sequence_number",))
 
 
 class Decoder(streams.Decoder):

@@ -22,7 +22,6 @@ TERMINAL = frozenset(
 VOLATILE = ("sequence_number", "obfuscation")
 """Members that differ from event to event and change nothing: what is counted, and padding (API reference,
 `stream_options.include_obfuscation`)."""
-VARYING = VOLATILE
 
 
 def read_event(payload: bytes) -> Event | None:
