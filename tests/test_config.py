@@ -320,6 +320,13 @@ def test_what_is_designed_but_not_built_is_refused_by_name(path: str, lines: str
     assert all(line.endswith("not supported yet by this version of ccproxy; remove it") for line in caught.value.problems)
 
 
+def test_what_is_secret() -> None:
+    more = "api_keys = ['sk-1']\nheaders = { authorization = 'Bearer a-key-in-a-header-1', x-version = 'v 2.0' }\n"
+    config = loads("[keys]\nlaptop = 'cs-1'\n" + PROVIDER + more, {})
+    assert config.providers["bailian"].secrets == ("sk-1", "a-key-in-a-header-1")
+    assert config.secrets == ("cs-1", "sk-1", "a-key-in-a-header-1")
+
+
 def test_where_the_traffic_log_is(tmp_path: Path) -> None:
     home = {"HOME": "/home/me"}
     assert loads(PROVIDER, home, folder=tmp_path).log.traffic == ""

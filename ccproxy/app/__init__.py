@@ -276,8 +276,7 @@ class App:
             return None
         from ccproxy.app.traffic import Traffic
 
-        secrets = [*self.config.keys.values(), *(key for upstream in self._upstreams.values() for key in upstream.secrets)]
-        return Traffic(self.config, secrets, lambda group, model: self._router.resolve(group, model).group, was)
+        return Traffic(self.config, lambda group, model: self._router.resolve(group, model).group, was)
 
     # Judgements
 
@@ -317,9 +316,9 @@ class _Upstream:
         self._name = name
         self._known = known
         self._provider = provider
+        self._secrets = provider.secrets
         self._protocol = PROTOCOLS[provider.protocol]
         self._table = config.table
-        self.secrets = _secrets(provider)
         parts = urlsplit(base_of(provider))
         port = parts.port or (443 if parts.scheme == "https" else 80)
         self._host = (parts.hostname or "").lower()
@@ -348,7 +347,7 @@ class _Upstream:
             endpoint=self.endpoint,
             prefix=self._prefix,
             headers=[*credentials, *self._provider.headers.items(), (HOP, hops)],
-            secrets=self.secrets,
+            secrets=self._secrets,
             key=number + 1 if len(keys) > 1 else 0,
             patience=self._patience,
             compat=compat,
@@ -376,14 +375,6 @@ _TARGETS = 256
 
 _LONGEST_NAME = 200
 """Characters of such a model's name: a client may send megabytes for one."""
-
-_SHORTEST_SECRET = 16
-"""Characters of a header's last word that may be a key (`Bearer sk-...`); shorter ones are versions and flags."""
-
-
-def _secrets(provider: Provider) -> tuple[str, ...]:
-    words = [value.rpartition(" ")[2] for value in provider.headers.values()]
-    return (*provider.api_keys, *(word for word in words if len(word) >= _SHORTEST_SECRET))
 
 
 def log_record(record: Record) -> None:

@@ -58,7 +58,7 @@ def command(
         return
     chosen = Chosen(group=group, client=client, model=model, id=ids)
     try:
-        _show(config, chosen, count, _as_json if as_json else _as_text(full), follow=follow)
+        _show(config, chosen, count, _as_json if as_json else _as_text(config, full=full), follow=follow)
     except KeyboardInterrupt:
         return
 
@@ -130,11 +130,20 @@ def _as_json(entry: Entry) -> str:
     return entry.raw
 
 
-def _as_text(full: bool) -> Callable[[Entry], str]:
+def _as_text(config: Path, *, full: bool) -> Callable[[Entry], str]:
+    from ccproxy.app.traffic.lines import Masks
+    from ccproxy.cli.aim import Lenient
     from ccproxy.cli.transcript import Transcript
+    from ccproxy.config import load
+    from ccproxy.errors import ConfigError
 
+    try:
+        masks = Masks(load(config, Lenient()).secrets)
+    except ConfigError:  # the log can be read all the same
+        masks = Masks(())
     transcript = Transcript(full=full)
-    return lambda entry: f"{transcript.told(entry)}\n"
+    # Masked once more: a key that a model says in pieces is whole only here.
+    return lambda entry: f"{masks.value(transcript.told(entry))}\n"
 
 
 @frozen(kw_only=True)

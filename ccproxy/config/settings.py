@@ -51,6 +51,10 @@ _FRAMING = frozenset({*_HOP_BY_HOP, "content-length", "expect", "transfer-encodi
 """Headers that belong to one connection (RFC 9110, 7.6.1) or to the framing of one message."""
 
 
+_SHORTEST_SECRET = 16
+"""Characters of a header's last word that may be a key (`Bearer sk-...`); shorter ones are versions and flags."""
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address or host name is this machine's own and nobody else's."""
     try:
@@ -193,6 +197,12 @@ class Provider:
     defaults: dict[str, Any] = key(_defaults, Factory(dict), "what the client does not say is not sent")
     models: dict[str, Model] = key(table_of(a_record(Model), some_name), Factory(dict), "nothing is known of them")
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no client and no log may see: the keys, and of the headers what may be one."""
+        words = [value.rpartition(" ")[2] for value in self.headers.values()]
+        return (*self.api_keys, *(word for word in words if len(word) >= _SHORTEST_SECRET))
+
 
 @frozen(kw_only=True)
 class Group:
@@ -314,6 +324,11 @@ class Config:
 
     def router(self) -> Router:
         return Router({name: group.models for name, group in self.groups.items()})
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every key and token in the file."""
+        return (*self.keys.values(), *(word for provider in self.providers.values() for word in provider.secrets))
 
     @property
     def is_local(self) -> bool:

@@ -134,6 +134,22 @@ def test_what_to_do_when_there_is_nothing(place: Place) -> None:
     assert result.stderr == "the traffic log is off; switch it on: ccproxy log --on\n"
 
 
+def test_a_key_that_a_model_says_in_pieces_is_masked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOT_SET_HERE", "sk-secret-1")
+    pieces = "".join(
+        f'data: {{"choices":[{{"index":0,"delta":{{"content":"{piece}"}}}}]}}\n\n'
+        for piece in ("the sk-", "sec", "ret-1 !")
+    )
+    answered = entry("a", "to_client", status=200, stream=pieces, cut=1)
+    del answered["body"]
+    place.add(entry("a"), answered)
+    assert "assistant the *** !" in place.run().stdout
+    monkeypatch.delenv("NOT_SET_HERE")
+    assert "assistant the sk-secret-1 !" in place.run().stdout
+    place.config.write_text(FILE.replace("[providers.up]", "[providers.'']"))
+    assert "says a" in place.run().stdout
+
+
 def test_on_and_off_change_one_line(place: Place) -> None:
     result = place.run("--off")
     assert (result.exit_code, place.config.read_text()) == (0, FILE.replace("true", "false"))

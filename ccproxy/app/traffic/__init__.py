@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -44,17 +44,15 @@ STRANGE_KEY = 16
 
 
 class Traffic:
-    """One configuration's part. secrets: what is masked. group_of(group, model): the group that a request belongs to. was:
-    of the configuration before, whose file goes on where the settings are the same."""
+    """One configuration's part. group_of(group, model): the group that a request belongs to. was: of the configuration
+    before, whose file goes on where the settings are the same."""
 
-    def __init__(
-        self, config: Config, secrets: Iterable[str], group_of: Callable[[str, str], str], was: Traffic | None = None
-    ) -> None:
+    def __init__(self, config: Config, group_of: Callable[[str, str], str], was: Traffic | None = None) -> None:
         self.longest = config.log.traffic_body
         self.protocols = {name: provider.protocol for name, provider in config.providers.items()}
         self._settings = config.log
         self._group_of = group_of
-        self._secrets = tuple(secrets)
+        self._secrets = config.secrets
         self._masks = lru_cache(64)(self._masks_with)
         goes_on = was is not None and was._settings == config.log
         self.writer: Writer = was.writer if was is not None and goes_on else _writer(config.log)

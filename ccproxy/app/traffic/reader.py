@@ -5,13 +5,13 @@ The file is opened for each look, so that it is never held while the writer want
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ccproxy.app.traffic.writer import rotated
+from ccproxy.codec import jsontext
 
 
 class Entry(dict[str, Any]):
@@ -37,24 +37,27 @@ class Reader:
 
     def last(self, count: int, wanted: Callable[[Entry], bool]) -> list[Entry]:
         """All lines of the last `count` requests of which at least one is wanted, in their order."""
-        found: list[Entry] = []
-        chosen: dict[str, bool] = {}  # id -> whether its first line has been seen
+        held: dict[
+            str, list[tuple[int, Entry]]
+        ] = {}  # lines of requests whose first one has not been seen, and chosen ones
+        chosen: set[str] = set()
+        begun = 0  # of the chosen ones
         with _Files(self._path) as files:
             if files.numbers:
                 self._number, self._at = files.numbers[0], files.size_of(0)
-            for line in files.backwards() if count else ():
-                entry = _entry(line)
-                if entry is None:
-                    continue
-                id = str(entry.get("id"))
-                if id not in chosen and len(chosen) < count and "id" in entry and wanted(entry):
-                    chosen[id] = False
-                found.append(entry)
-                if id in chosen and entry.get("direction") == "from_client":
-                    chosen[id] = True
-                if len(chosen) == count and all(chosen.values()):
-                    break
-        return [entry for entry in reversed(found) if entry.get("id") in chosen]
+            entries = filter(None, map(_entry, files.backwards() if count else ()))
+            for at, entry in enumerate(entries):
+                id = str(entry.get("id", ""))
+                held.setdefault(id, []).append((at, entry))
+                if id and len(chosen) < count and wanted(entry):
+                    chosen.add(id)
+                if entry.get("direction") == "from_client":
+                    if id not in chosen:
+                        del held[id]
+                    elif (begun := begun + 1) == count:
+                        break
+        found = sorted((pair for id in chosen for pair in held[id]), key=lambda pair: -pair[0])
+        return [entry for _, entry in found]
 
     def more(self) -> list[Entry]:
         """The lines that came since, over all rotations meanwhile."""
@@ -132,8 +135,8 @@ def _backwards(file: BinaryIO) -> Iterator[bytes]:
 def _entry(line: bytes) -> Entry | None:
     """None for a line that a full disk has cut, and for an empty one."""
     try:
-        said = json.loads(line)
-    except ValueError:
+        said = jsontext.loads(line)
+    except jsontext.JSONError:
         return None
     if not isinstance(said, dict):
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,16 @@ def test_it_reads_backwards_over_rotated_files_in_blocks(
     assert ids(Reader(path).last(25, everything)) == [str(number) for number in range(5, 30) for _ in FOUR]
     path.unlink()  # just rotated, and nothing since
     assert ids(Reader(path).last(1, everything))
+
+
+def test_what_is_not_wanted_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    path.write_bytes(b"".join(line(str(n), direction, pad="x" * 1000) + b"\n" for n in range(3000) for direction in FOUR))
+    tracemalloc.start()
+    assert Reader(path).last(5, lambda entry: False) == []
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * (1 << 20), "blocks of a megabyte, and few lines"
 
 
 def test_what_is_no_line_is_passed_over(tmp_path: Path) -> None:
