@@ -12,23 +12,31 @@ from attrs import evolve
 
 from ccproxy.cli.presets import FIRST, PRESETS, Choices, is_variable, written
 from ccproxy.cli.show import fail
-from ccproxy.config import FILE_NAME
+from ccproxy.config import FILE_NAME, user_folder
 from ccproxy.tables import Read, Spot, Wrong, secret, url
 
 
 @click.command("init")
-@click.argument("path", type=click.Path(path_type=Path), default=FILE_NAME)
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.option("--user", is_flag=True, help="Write it into your own folder, where commands find it from every folder.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--provider", type=click.Choice(list(PRESETS)), help="Do not ask which one.")
-def command(path: Path, force: bool, provider: str | None) -> None:
+def command(path: Path | None, user: bool, force: bool, provider: str | None) -> None:
     """Write a commented configuration to PATH (./ccproxy.toml).
 
     Asks for the provider and its key on a terminal; elsewhere it writes a file to start from.
     """
+    if path and user:
+        raise click.UsageError("PATH and --user are two places; give one of them")
+    own = user_folder(os.environ) / FILE_NAME
+    undecided = path is None and not user
+    path = own if user else path or Path(FILE_NAME)
     path = path / FILE_NAME if path.is_dir() else path
     if path.exists() and not force:
         fail(f"{path} is there already", advice="replace it with --force, or name another file: ccproxy init PATH")
     choices = ask(provider) if on_a_terminal() else Choices.of(provider or FIRST)
+    if undecided and on_a_terminal() and not own.exists():
+        path = own if click.confirm(f"For all folders ({own})? Else for this one alone", default=True) else path
     try:
         write(path, written(choices))
     except OSError as error:
@@ -52,7 +60,8 @@ def write(path: Path, content: str) -> None:
 
 def next_steps(path: Path, choices: Choices) -> list[str]:
     """What to do with the new file."""
-    option = "" if path == Path(FILE_NAME) else f" --config {path}"
+    found = path in (Path(FILE_NAME), user_folder(os.environ) / FILE_NAME)
+    option = "" if found else f" --config {path}"
     lines = [f"wrote {path}; next:"]
     variable = choices.key[2:-1] if choices.key.startswith("${") else ""
     if variable and not os.environ.get(variable):

@@ -96,6 +96,7 @@ def _tell(config: Config, listings: list[Listing]) -> None:
         table(("group", "model", "leads to"), rows)
     for each in listings:
         if each.patterns:
-            click.echo(f"{each.group}: any name like {' or '.join(each.patterns)} can be asked for", err=True)
+            like = "" if "*" in each.patterns else f" like {' or '.join(each.patterns)}"
+            click.echo(f"{each.group}: any name{like} can be asked for", err=True)
     for note in dict.fromkeys(each.note for each in listings if each.note):
         click.echo(f"note: {note}; these are the names of the file", err=True)

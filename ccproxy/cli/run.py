@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -23,14 +24,16 @@ class _Starting(click.Command):
     """Says where the `--` belongs when the options of the client's command are taken for ccproxy's."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        behind = "--" in args
+        behind, given = "--" in args, list(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             if behind:
                 raise
             message = f"{error.option_name} is no option of ccproxy run; put -- before the client's command"
-            raise click.UsageError(f"{message}, as in: ccproxy run qwen -- claude -p hello", ctx) from None
+            client = next((i for i, word in enumerate(given) if named(word)), None)
+            right = ["qwen", "--", "claude", "-p", "hello"] if client is None else [*given[:client], "--", *given[client:]]
+            raise click.UsageError(f"{message}, as in: ccproxy run {shlex.join(right)}", ctx) from None
 
 
 def _commands(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

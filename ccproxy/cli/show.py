@@ -15,7 +15,7 @@ from ccproxy.config import Config, find, load
 from ccproxy.errors import ConfigError
 from ccproxy.tables import nearest
 
-NO_CONFIG = "write one with `ccproxy init`, or see ccproxy work without one: `ccproxy demo`"
+NO_CONFIG = "name another one with --config, write one with `ccproxy init`, or see ccproxy work without one: `ccproxy demo`"
 
 
 def fail(message: str, lines: Sequence[str] = (), advice: str = "", code: int = 1) -> NoReturn:

@@ -9,12 +9,14 @@ from click.testing import CliRunner, Result
 
 from ccproxy.cli import main
 from ccproxy.cli.presets import PRESETS
-from ccproxy.config import load
+from ccproxy.config import load, user_folder
 
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     for preset in PRESETS.values():
         monkeypatch.delenv(preset.variable or "UNUSED", raising=False)
 
@@ -82,7 +84,7 @@ def test_a_path_that_cannot_be_written_is_told() -> None:
 @pytest.mark.usefixtures("_terminal")
 def test_on_a_terminal_it_asks() -> None:
     number = list(PRESETS).index("deepseek") + 1
-    result = run(answers=f"{number}\nnonsense\nhttps://gateway.example/v1\nMY_KEY\ndeepseek-reasoner\n")
+    result = run(answers=f"{number}\nnonsense\nhttps://gateway.example/v1\nMY_KEY\ndeepseek-reasoner\nn\n")
     assert result.exit_code == 0, result.output
     assert "must be a URL that begins with http://" in result.output
     config = load(Path("ccproxy.toml"), {"MY_KEY": "sk-1"})
@@ -94,7 +96,7 @@ def test_on_a_terminal_it_asks() -> None:
 
 @pytest.mark.usefixtures("_terminal")
 def test_a_key_can_go_into_the_file_and_is_not_shown() -> None:
-    result = run("--provider", "anthropic", answers="sk-pasted-too-early\nhere\nwith space\nsk-real\n")
+    result = run("--provider", "anthropic", answers="sk-pasted-too-early\nhere\nwith space\nsk-real\nn\n")
     assert result.exit_code == 0, result.output
     assert "is not the name of an environment variable; answer `here`" in result.output
     assert "sk-real" not in result.output
@@ -104,9 +106,34 @@ def test_a_key_can_go_into_the_file_and_is_not_shown() -> None:
 
 @pytest.mark.usefixtures("_terminal")
 def test_a_server_without_keys_needs_none() -> None:
-    result = run("--provider", "ollama", answers="\n\n")
+    result = run("--provider", "ollama", answers="\n\nn\n")
     assert result.exit_code == 0, result.output
     assert load(Path("ccproxy.toml"), {}).providers["ollama"].api_keys == ()
+
+
+def own() -> Path:
+    return user_folder(os.environ) / "ccproxy.toml"
+
+
+def test_it_can_be_for_all_folders() -> None:
+    result = run("--user", "--provider", "ollama")
+    assert result.exit_code == 0
+    assert own().is_file()
+    assert not Path("ccproxy.toml").exists()
+    assert "ccproxy serve\n" in result.stdout, "commands find it, so they need no option"
+    assert CliRunner().invoke(main, ["check"]).stdout.startswith(f"{own()}: valid")
+    assert run("--user").exit_code == 1
+    assert run("--user", "elsewhere.toml").exit_code == 2
+
+
+@pytest.mark.usefixtures("_terminal")
+def test_on_a_terminal_it_is_for_all_folders_unless_one_is_wanted() -> None:
+    result = run("--provider", "ollama", answers="\n\n\n")
+    assert f"For all folders ({own()})?" in result.output
+    assert own().is_file()
+    result = run("--provider", "ollama", answers="\n\n")
+    assert "For all folders" not in result.output, "there is one"
+    assert Path("ccproxy.toml").is_file()
 
 
 def test_an_unknown_provider_is_a_usage_error() -> None:

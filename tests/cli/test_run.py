@@ -105,7 +105,11 @@ REFUSED: dict[str, tuple[list[str], int, list[str]]] = {
     "no such group": (["qwn", "--", "claude"], 1, ["did you mean qwen?"]),
     "no key": (["bots", "--", "claude"], 1, ["CI_TOKEN is not set", "ccproxy keys add"]),
     "no command": (["qwen"], 2, ["which command?"]),
-    "no dashes": (["qwen", "claude", "-p", "hi"], 2, ["-p is no option of ccproxy run; put -- before"]),
+    "no dashes": (
+        ["qwen", "claude", "-p", "hi"],
+        2,
+        ["-p is no option of ccproxy run; put -- before", "qwen -- claude -p hi"],
+    ),
     "an unknown option": (["qwen", "--modle", "x", "--", "claude"], 2, ["--modle"]),
 }
 
