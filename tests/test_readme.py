@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ccproxy.cli import COMMANDS
 from ccproxy.config import Log, loads
 from ccproxy.protocols import PROTOCOLS
 from tests.protocols import test_matrix
@@ -105,3 +106,24 @@ def test_the_map_has_every_module(module: Path) -> None:
     name = module.stem if module.stem != "__init__" else module.parent.name
     folder = f"{module.parts[0]}/" if len(module.parts) > 1 else "none"
     assert name in table or folder in table or module.name == "__main__.py" or module.parent == Path()
+
+
+def test_the_first_ten_minutes_are_still_possible() -> None:
+    recorded = (ROOT / "docs" / "first-ten-minutes.md").read_text()
+    typed = set(re.findall(r"^\$ (?:eval \"\$\()?ccproxy (\w+)", recorded, re.MULTILINE))
+    assert typed <= set(COMMANDS)
+    assert typed >= {
+        "demo",
+        "init",
+        "check",
+        "serve",
+        "run",
+        "env",
+        "groups",
+        "models",
+        "switch",
+        "keys",
+        "log",
+        "completion",
+    }
+    assert not re.search(r"/tmp/|/home/|/root/", recorded)

@@ -31,7 +31,8 @@ class _Starting(click.Command):
             if behind:
                 raise
             message = f"{error.option_name} is no option of ccproxy run; put -- before the client's command"
-            client = next((i for i, word in enumerate(given) if named(word)), None)
+            before = next((i for i, word in enumerate(given) if word.startswith(error.option_name)), len(given))
+            client = next((i for i in reversed(range(before)) if named(given[i])), None)
             right = ["qwen", "--", "claude", "-p", "hello"] if client is None else [*given[:client], "--", *given[client:]]
             raise click.UsageError(f"{message}, as in: ccproxy run {shlex.join(right)}", ctx) from None
 
