@@ -136,7 +136,7 @@ def prepare(
         context.count_input = partial(_tokens_of, told, upstream)
     news = known.bodies.news(client.name, body) if known is not None and own and chat else News(body)
     told.relayed = asks_alike and not in_words and not any(mark in news.part for mark in (SEALED, *ours.unfit))
-    if known is not None and chat and not own and not in_words:
+    if known is not None and chat and not own and not in_words and len(body) >= _LARGE:
         written = known.body(_way(client, upstream, target, context, call, rules, stream), document)
         if written is not None:
             told.body = written
@@ -159,6 +159,10 @@ def prepare(
     if known is not None and chat and news.place >= 0:
         known.bodies.keep(client.name, body, news)
     return told
+
+
+_LARGE = 16 * 1024
+"""Bytes of a body from which on it is worth while to remember it: it has tools, or a history."""
 
 
 def _way(

@@ -47,6 +47,10 @@ OPEN_STEPS = 2
 """The last steps are remembered by themselves: Claude Code marks its last two turns for the cache, and the marks move on as
 the conversation grows."""
 
+LONG = 32
+"""Messages from which on steps are remembered. A piece by itself takes as long as half a dozen messages more: of shorter
+conversations only the settings are remembered."""
+
 MOST_SETTINGS = 8
 """Sets of tools: an agent and its helpers have a handful."""
 
@@ -96,17 +100,21 @@ class Conversations:
         """The upstream's body for a client's document; fills the way's context as reading and writing the whole would have.
         None, and nothing filled, where that has to be converted as one, which also says what is wrong with it."""
         raw = document.get(way.client.chat.conversation[0])
-        speaks = way.client.chat.speaks
-        first = next(_steps(raw, speaks, range(1, len(raw))), 0) if isinstance(raw, list) else 0
-        if not isinstance(raw, list) or not first or speaks(raw[0]):
+        if not isinstance(raw, list) or not raw:
             return None
         try:
             settings = self._settings_of(way, document)
-            return None if settings is None else self._in_pieces(way, document, raw, first, settings)
+            if settings is None:
+                return None
+            return self._in_pieces(way, document, raw, settings) if len(raw) >= LONG else _at_once(way, document, settings)
         except (CcproxyError, jsontext.JSONError):
             return None
 
-    def _in_pieces(self, way: Way, document: Document, raw: list[JSON], first: int, settings: _Settings) -> bytes | None:
+    def _in_pieces(self, way: Way, document: Document, raw: list[JSON], settings: _Settings) -> bytes | None:
+        speaks = way.client.chat.speaks
+        first = next(_steps(raw, speaks, range(1, len(raw))), 0)
+        if not first or speaks(raw[0]):
+            return None
         key = _key(way, raw, first)
         conversation = self._conversations.pop(key, None)
         if conversation is not None:
@@ -114,15 +122,12 @@ class Conversations:
         if conversation is None or conversation.target != way.target or conversation.rules != way.rules:
             conversation = _Conversation(way.target, way.rules)
         beginning = _beginning_of(way, conversation, document, raw[:first], settings.frame)
-        conversation.forget_others(raw[first:], way.client.chat.speaks)
+        conversation.forget_others(raw[first:], speaks)
         last = _grown(way, conversation, raw, first + conversation.end.messages, settings.frame)
         if beginning is None or last is None:
             return None
         self._keep(key, conversation)
-        body = _together(way, settings.document, beginning.document, conversation.written, last.messages)
-        _tell(way.context, way.client.name, [beginning.told, conversation.end.told, last.told, settings.told])
-        way.context.tools, way.context.echo = settings.tools, way.context.echo | settings.echo | beginning.echo
-        return body
+        return _together(way, settings, beginning, conversation, last)
 
     def _keep(self, key: _Key, conversation: _Conversation) -> None:
         self._conversations[key] = conversation
@@ -316,17 +321,27 @@ def _settings(way: Way, document: Document, said: bytes, asked: tuple[object, ..
     )
 
 
+def _at_once(way: Way, document: Document, settings: _Settings) -> bytes | None:
+    """With the whole conversation as one piece, of which nothing is remembered."""
+    context = _blank(way.context)
+    request = way.client.chat.read_request(_conversation_of(way, document), context, way.call)
+    found = _written(way, _piece(way, request.messages, request.system), context, way.rules)
+    if found is None:
+        return None
+    written = {key: found.document[key] for key in way.upstream.chat.conversation if key in found.document}
+    return _together(way, settings, _Beginning(b"", written, found.told, context.echo))
+
+
 def _beginning_of(
     way: Way, conversation: _Conversation, document: Document, raw: list[JSON], frame: _Frame
 ) -> _Beginning | None:
     """None where it cannot be written by itself: the user has to have spoken, and nobody else but the system."""
-    member, *others = way.client.chat.conversation
-    said = {key: document[key] for key in others if key in document} | {member: raw}
+    said = _conversation_of(way, {**document, way.client.chat.conversation[0]: raw})
     text = jsontext.dumps_usual(said)
     if conversation.beginning is not None and conversation.beginning.said == text:
         return conversation.beginning
     context = _blank(way.context)
-    request = way.client.chat.read_request({"model": way.context.model, **said}, context, way.call)
+    request = way.client.chat.read_request(said, context, way.call)
     roles = {message.role for message in request.messages}
     if "user" not in roles or not roles <= {"user", "system"}:
         return None
@@ -334,10 +349,16 @@ def _beginning_of(
     history = found.document[way.history] if found is not None else []
     if found is None or history[-2:] != frame.closing:
         return None
-    kept = {key: found.document[key] for key in way.upstream.chat.conversation if key in found.document}
-    kept[way.history] = history[:-2]
-    conversation.beginning = _Beginning(text, kept, found.told, context.echo)
+    written = {key: found.document[key] for key in way.upstream.chat.conversation if key in found.document}
+    written[way.history] = history[:-2]
+    conversation.beginning = _Beginning(text, written, found.told, context.echo)
     return conversation.beginning
+
+
+def _conversation_of(way: Way, document: Document) -> Document:
+    """A client's document with nothing but its conversation."""
+    members = way.client.chat.conversation
+    return {"model": way.context.model} | {key: document[key] for key in members if key in document}
 
 
 @frozen
@@ -440,14 +461,26 @@ def _tell(context: Context, origin: str, pieces: Sequence[_Told]) -> None:
     notes.tell_inner([name for told in pieces for name in told.lost], origin, context)
 
 
-def _together(way: Way, settings: Document, beginning: Document, steps: bytes, last: list[JSON]) -> bytes:
-    """The settings' document with the conversation in its place, as text."""
-    conversation = beginning | {way.history: [*beginning[way.history], *([jsontext.ready(steps)] if steps else []), *last]}
+def _together(
+    way: Way,
+    settings: _Settings,
+    beginning: _Beginning,
+    conversation: _Conversation | None = None,
+    last: _Last | None = None,
+) -> bytes:
+    """The settings' document with the conversation in its place, as text; the way's context is told of all of it."""
+    said = dict(beginning.document)
+    if conversation is not None and last is not None:
+        steps = [jsontext.ready(conversation.written)] if conversation.written else []
+        said[way.history] = [*said[way.history], *steps, *last.messages]
     members = way.upstream.chat.conversation
-    document = {
-        key: conversation.get(key, value) for key, value in settings.items() if key not in members or key in conversation
-    }
-    return jsontext.dumps_usual(document)
+    body = jsontext.dumps_usual(
+        {key: said.get(key, value) for key, value in settings.document.items() if key not in members or key in said}
+    )
+    told = [beginning.told, *([conversation.end.told, last.told] if conversation is not None and last is not None else [])]
+    _tell(way.context, way.client.name, [*told, settings.told])
+    way.context.tools, way.context.echo = settings.tools, way.context.echo | settings.echo | beginning.echo
+    return body
 
 
 def _ready(value: JSON) -> JSON:

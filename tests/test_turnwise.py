@@ -11,7 +11,7 @@ from attrs import evolve
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from ccproxy import conversion, convert
+from ccproxy import conversion, convert, turnwise
 from ccproxy.codec import jsontext
 from ccproxy.codec.news import WIDEST
 from ccproxy.convert import convert_request, new_context
@@ -131,10 +131,19 @@ def _marked(draw: st.DrawFn, document: dict[str, Any], client: str) -> dict[str,
     return document
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_too_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversion, "_LARGE", 0)
+    monkeypatch.setattr(turnwise, "LONG", 0)
+
+
+@pytest.mark.parametrize("long", [0, 100])
 @pytest.mark.parametrize("client", NAMES)
 @settings(PROFILE)
 @given(data=st.data())
-def test_each_turn_is_what_it_is_alone(client: str, data: st.DataObject) -> None:
+def test_each_turn_is_what_it_is_alone(client: str, long: int, data: st.DataObject) -> None:
+    """In pieces, and with nothing but the settings remembered."""
+    turnwise.LONG = long
     turns = data.draw(growing(client))
     name = data.draw(st.sampled_from(NAMES))
     target = known(Target(protocol=name, model=data.draw(st.sampled_from(MODELS[name]))))
@@ -305,6 +314,22 @@ def test_what_the_standard_library_has_to_write_is_no_piece(reading: Reading) ->
     document = turn(9)
     document["messages"][2]["content"][0]["content"] = "cut \ud83d"
     assert reading.of(document, conversations) > 18
+
+
+def test_of_a_short_conversation_the_tools_are_remembered(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turnwise, "LONG", 100)
+    conversations = Conversations(MANY)
+    assert reading.of(turn(9), conversations) == 1 + 19
+    assert reading.of(turn(10), conversations) == 21
+    assert reading.of(turn(0), conversations) == 1
+    assert conversations.size == 0
+
+
+def test_a_small_request_is_not_remembered(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversion, "_LARGE", 1 << 20)
+    conversations = Conversations(MANY)
+    assert reading.of(turn(9), conversations) == reading.of(turn(9), conversations) == 19
+    assert conversations.size == 0
 
 
 def test_no_more_is_kept_than_was_asked_for() -> None:
