@@ -10,6 +10,7 @@ SUITES: dict[str, str] = {
     "streams": "bench.streams",
     "load": "bench.load",
     "far": "bench.far",
+    "mcp": "bench.mcp",
     "peers": "bench.peers",
     "start": "bench.start",
 }

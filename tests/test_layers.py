@@ -91,7 +91,6 @@ TESTED_ELSEWHERE = {
     "ccproxy.cli.mcp.calling": "test_reach.py has every command that speaks with servers",
     "ccproxy.cli.mcp.listing": "test_reach.py",
     "ccproxy.pages": "only shapes",
-    "ccproxy.mcp": "test_endpoint.py",
     "ccproxy.mcp.session": "test_http.py has sessions",
     "ccproxy.mcp.views": "test_endpoint.py has every handler",
     "ccproxy.config.checks": "test_config.py",

@@ -126,6 +126,7 @@ class Connection:
                     failure = "the connection ended"
                 except Exception as error:
                     failure = self._words(reason(error))
+                    failure = "it ended before it was ready" if failure == _CLOSED else failure
                 if anyio.current_time() - self._began > STABLE_SECONDS:
                     self._pause = FIRST_PAUSE
                 await self._rest(failure)
@@ -197,6 +198,7 @@ class Connection:
     async def _rest(self, failure: str) -> None:
         """Until it is to be tried again."""
         self._lose()
+        await self._stderr.ended()
         self.error = f"{failure} ({self._stderr.last})" if self._stderr.last else failure
         log.warning("%s: %s; tried again in %g s", self.name, self.error, self._pause)
         self._settled.set()
@@ -432,7 +434,7 @@ class Connection:
     def _named(self, error: MCPError) -> MCPError:
         if error.code == types.REQUEST_TIMEOUT and "timed out" in error.message:
             return self._late(True)
-        if error.code == types.CONNECTION_CLOSED and error.message == "Connection closed":
+        if error.code == types.CONNECTION_CLOSED and error.message == _CLOSED:
             return self.failure("ended during the call, which may have taken effect; it is not repeated")
         if error.code == types.INVALID_REQUEST and error.message == "Session terminated":  # the SDK's word for 404
             self._lose()
@@ -444,6 +446,9 @@ class Connection:
     def _words(self, what: str) -> str:
         return masked(what, self._secrets)
 
+
+_CLOSED = "Connection closed"
+"""The SDK's word for the end of a connection with requests on it."""
 
 _CLIENT = types.Implementation(name="ccproxy", version="1")
 

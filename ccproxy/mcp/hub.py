@@ -26,8 +26,9 @@ from mcp.shared.exceptions import MCPError
 from ccproxy.config import Config, Mcp
 from ccproxy.mcp.builtin import BuiltIn, built_in
 from ccproxy.mcp.connection import Connection, Kind, Listener, State
-from ccproxy.mcp.names import SEPARATOR, allowed, in_set, listed, qualified, serves
+from ccproxy.mcp.names import LONGEST, SEPARATOR, allowed, in_set, listed, qualified, serves
 from ccproxy.mcp.schemas import Schemas
+from ccproxy.mcp.transports import printable
 
 log = logging.getLogger("ccproxy.mcp")
 
@@ -269,7 +270,27 @@ class Hub(Listener):
         progress: Progress | None = None,
     ) -> types.CallToolResult:
         """Raises MCPError, which names the server."""
-        words = self.words(group)
+        began, outcome = anyio.current_time(), "cancelled"
+        try:
+            result = await self._called(name, arguments, self.words(group), meta, progress)
+            outcome = "an error" if result.is_error else "done"
+        except MCPError as error:
+            outcome = error.message
+            raise
+        finally:
+            where = f"mcp {group}" if group else "mcp"
+            log.info("%s", printable(f"{where} {name[:LONGEST]}: {outcome}, {anyio.current_time() - began:.2f} s"))
+        return result
+
+    async def _called(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None,
+        words: Words,
+        meta: dict[str, Any] | None,
+        progress: Progress | None,
+    ) -> types.CallToolResult:
+        """Raises MCPError."""
         if name in self._builtins and in_set("", name, words):
             return await self._builtins[name].call(arguments or {})  # which tells the model itself what does not fit
         connection, own = await self._found(name, self._tool_names, words, "tool")

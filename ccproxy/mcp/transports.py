@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
 from mcp.client.sse import sse_client
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -35,6 +36,8 @@ LINE = 500
 LINES = 50
 """Lines of stderr that are logged in each TEN seconds of one server; what is more is counted."""
 TEN = 10.0
+
+LAST_WORDS_SECONDS = 0.5
 
 SHORTEST_SECRET = 4
 """Characters of what is masked: shorter values are numbers and flags."""
@@ -142,6 +145,11 @@ def secrets_of(settings: McpServer) -> tuple[str, ...]:
 def masked(words: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         words = words.replace(secret, "***")
+    return printable(words)
+
+
+def printable(words: str) -> str:
+    """None of what servers and clients say may write a line of its own or steer a terminal."""
     return words if words.isprintable() else "".join(c if c.isprintable() else " " for c in words)
 
 
@@ -156,10 +164,14 @@ class Stderr:
         self._recent: deque[float] = deque(maxlen=LINES)
         self._left_out = 0
         self.last = ""
+        self._ended = threading.Event()
+        self._ended.set()
 
     def pipe(self) -> Any:
         """The end for the process to write to."""
         reading, writing = os.pipe()
+        self.last = ""
+        self._ended.clear()
         threading.Thread(target=self._read, args=(reading,), name=f"ccproxy-mcp-{self._name}", daemon=True).start()
         return os.fdopen(writing, "w")
 
@@ -169,6 +181,13 @@ class Stderr:
                 words = line.decode("utf-8", "replace").strip()
                 if words:
                     self._say(masked(words, self._secrets)[:LINE])
+        self._ended.set()
+
+    async def ended(self) -> None:
+        """Waits for a moment until all is read of a process that has ended: its last words say why."""
+        with anyio.move_on_after(LAST_WORDS_SECONDS):
+            while not self._ended.is_set():
+                await anyio.sleep(0.005)
 
     def _say(self, words: str) -> None:
         self.last = words
