@@ -57,7 +57,7 @@ def run(client: Client, program: Path, served: Served, group: str, work: Path, h
     more = {name: _filled(value, words) for name, value in {**client.by_hand, **client.quiet}.items()}
     command = [str(program), *(_filled(one, words) for one in client.command)]
     ours = [sys.executable, "-m", "ccproxy", "run", group, "--config", str(served.file), "--model", client.model, "--"]
-    return _run(command if client.by_hand else [*ours, *command], work, {**_environment(home), **more})
+    return _run(command if client.by_hand else [*ours, *command], work, {**environment(home), **more})
 
 
 def _filled(text: str, words: dict[str, str]) -> str:
@@ -66,7 +66,7 @@ def _filled(text: str, words: dict[str, str]) -> str:
     return text
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
     """Nothing of the user's but what a program needs to start."""
     (home / "tmp").mkdir(parents=True, exist_ok=True)
     away = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), _CLOSED)
