@@ -70,6 +70,8 @@ def _in_json(path: Path, probe: bool) -> int:
 def summary(config: Config) -> str:
     """What a valid configuration amounts to."""
     counts = {"provider": len(config.providers), "group": len(config.groups), "proxy key": len(config.keys)}
+    if config.mcp is not None:
+        counts["MCP server"] = len(config.mcp.servers)
     parts = [f"{count} {what}{'s' * (count != 1)}" for what, count in counts.items()]
     return f"valid; {', '.join(parts)}; {config.server.host} port {config.server.port}"
 

@@ -79,6 +79,12 @@ def keys(context: click.Context, parameter: click.Parameter, incomplete: str) ->
     return items(_tables(context, "keys"), incomplete)
 
 
+def servers(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The names of the MCP servers."""
+    found = _tables(context, "mcp").get("servers")
+    return items(found if isinstance(found, dict) else {}, incomplete)
+
+
 def items(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 

@@ -15,7 +15,7 @@ import click
 from ccproxy.cli import options
 
 if TYPE_CHECKING:
-    from ccproxy.config import Config, Group
+    from ccproxy.config import Config, Group, Mcp
 
 
 @click.command("serve")
@@ -74,10 +74,11 @@ def welcome(config: Config, path: Path, port: int, options: str = "") -> list[st
     return [
         f"ccproxy listens on {url} ({path})",
         "",
-        *(f"  {url}{prefixes[name]}  {_described(name, group)}" for name, group in config.groups.items()),
+        *(f"  {url}{prefixes[name]}  {_described(name, group)}" for name, group in config.groups.items() if group.models),
         *([f"  {url}/switch  now {active}; another: ccproxy switch NAME"] if active else []),
+        *([f"  {url}/mcp/http  {_served(config.mcp)}"] if config.mcp else []),
         "",
-        *guide(first, url + prefixes[first], keys, usual(os.environ), options),
+        *(guide(first, url + prefixes[first], keys, usual(os.environ), options) if config.providers else []),
         "",
     ]
 
@@ -91,6 +92,12 @@ def _described(name: str, group: Group) -> str:
     more = ", ..." if len(aliases) > _SHOWN else ""
     about = f" ({group.description})" if group.description else ""
     return f"group {name}{about}: {', '.join(aliases[:_SHOWN])}{more}"
+
+
+def _served(mcp: Mcp) -> str:
+    names = [name for name, server in mcp.servers.items() if server.enabled]
+    names += ["web_fetch"] * (mcp.fetch is not None) + ["web_search"] * (mcp.search is not None)
+    return f"MCP: {', '.join(names) or 'no server yet, see ccproxy mcp add'}"
 
 
 def refused(error: OSError, host: str, port: int) -> tuple[str, str]:

@@ -58,6 +58,10 @@ def test_a_valid_file_is_summed_up(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def test_mcp_servers_are_counted(tmp_path: Path) -> None:
+    assert "0 proxy keys, 1 MCP server; " in check("[mcp.servers.files]\ncommand = 'npx'\n", tmp_path).stdout
+
+
 def test_every_problem_is_printed(tmp_path: Path) -> None:
     result = check("[server]\nprt = 1\nhots = 1\n[provider.p]\nprotocol = 'openai'\n", tmp_path)
     assert result.exit_code == 1

@@ -72,3 +72,15 @@ def test_a_file_that_cannot_be_read_completes_nothing_and_says_nothing(
     file.unlink()
     assert completed("switch", "") == ["default"]
     assert capsys.readouterr() == ("", "")
+
+
+def test_mcp_servers(file: Path) -> None:
+    assert completed("mcp", "remove", "") == []
+    file.write_text(
+        file.read_text() + '\n[mcp.servers.files]\ncommand = "npx"\n[mcp.servers.issues]\nurl = "https://e.test"\n'
+    )
+    assert completed("mcp", "remove", "") == ["files", "issues"]
+    assert completed("mcp", "list", "f") == ["files"]
+    assert completed("mcp", "call", "--group", "q") == ["qwen"]
+    file.write_text("mcp = 3")
+    assert completed("mcp", "enable", "") == []

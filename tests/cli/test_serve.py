@@ -131,3 +131,13 @@ def test_it_says_where_switch_leads() -> None:
     url = "http://127.0.0.1:11434"
     assert f"  {url}/switch  now a; another: ccproxy switch NAME" in welcome(config, Path("ccproxy.toml"), 11434)
     assert "/switch" not in "\n".join(welcome(loads(text, {}), Path("ccproxy.toml"), 11434))
+
+
+def test_it_says_where_mcp_is_and_nothing_of_models_where_there_are_none() -> None:
+    lines = welcome(loads('[mcp.servers.files]\ncommand = "npx"\n[mcp.fetch]\n', {}), Path("ccproxy.toml"), 11434)
+    assert "  http://127.0.0.1:11434/mcp/http  MCP: files, web_fetch" in lines
+    assert "group" not in "\n".join(lines)
+    assert "another shell" not in "\n".join(lines)
+    lines = welcome(loads('[mcp]\n[providers.up]\nprotocol = "openai"\n', {}), Path("ccproxy.toml"), 11434)
+    assert "  http://127.0.0.1:11434/mcp/http  MCP: no server yet, see ccproxy mcp add" in lines
+    assert "In another shell:" in lines

@@ -40,9 +40,3 @@ def command() -> None:
     """The MCP servers behind ccproxy: see, try, add and change them.
 
     A running ccproxy follows every change within a second. Clients reach all servers at /mcp/http."""
-
-
-def config_option(function: click.decorators.FC) -> click.decorators.FC:
-    return click.option(
-        "--config", "file", metavar="FILE", help="The configuration; else $CCPROXY_CONFIG, ./ccproxy.toml, the user's."
-    )(function)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccproxy.cli.mcp import config_option
+from ccproxy.cli import options
 from ccproxy.cli.mcp.reach import reached
 from ccproxy.cli.mcp.running import mcp_config, run
+from ccproxy.cli.show import in_json
 
 if TYPE_CHECKING:
     from mcp_types import CallToolResult
@@ -22,19 +23,20 @@ if TYPE_CHECKING:
 @click.command("call")
 @click.argument("tool")
 @click.argument("arguments", default="{}", metavar="[ARGUMENTS]")
-@click.option("--group", default="", help="Among this group's tools.")
-@click.option("--json", "as_json", is_flag=True, help="The whole result, as the protocol has it.")
-@config_option
-def call(tool: str, arguments: str, group: str, as_json: bool, file: str | None) -> None:
+@click.option("--group", default="", shell_complete=options.groups, help="Among this group's tools.")
+@options.json_option
+@options.config_option
+@options.port_option
+def call(tool: str, arguments: str, group: str, as_json: bool, file: str | None, port: int | None) -> None:
     """Call TOOL with ARGUMENTS, a JSON object ("-": read from standard input), and show the result.
 
     ccproxy mcp call files__read_text_file '{"path": "notes.txt"}'
 
     Progress goes to standard error. Exit code 1 when the tool answers with an error."""
     given = _given(arguments)
-    result = run(_called, mcp_config(file, group), group, tool, given)
+    result = run(_called, mcp_config(file, group, port), group, tool, given)
     if as_json:
-        click.echo(json.dumps(_wire(result), indent=2, ensure_ascii=False))
+        in_json(_wire(result))
     else:
         for line in shown(_wire(result)):
             click.echo(line)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ccproxy.cli.mcp import config_option
+from ccproxy.cli import options
 from ccproxy.cli.show import fail, located
 from ccproxy.errors import ConfigError
 
@@ -61,17 +61,17 @@ def _pairs(values: tuple[str, ...], separator: str, option: str) -> dict[str, st
 @click.option("--allow", multiple=True, metavar="PATTERN", help="Only these tools; several times.")
 @click.option("--deny", multiple=True, metavar="PATTERN", help="Not these tools; several times.")
 @click.option("--replace", is_flag=True, help="Overwrite a server of this name.")
-@config_option
-def add(name: str, program: tuple[str, ...], replace: bool, file: str | None, **options: Any) -> None:
+@options.config_option
+def add(name: str, program: tuple[str, ...], replace: bool, file: str | None, **given: Any) -> None:
     """Add the MCP server NAME: a command that is run, or --url.
 
     ccproxy mcp add files -- npx -y @modelcontextprotocol/server-filesystem ~/notes
 
     ccproxy mcp add issues --url https://mcp.example.com/mcp --token '${ISSUES_TOKEN}'"""
-    if bool(program) == bool(options["url"]):
+    if bool(program) == bool(given["url"]):
         raise click.UsageError("give a command behind --, or --url")
     path = located(file)
-    table = _table(program, options)
+    table = _table(program, given)
     problems = problems_of(name, table)
     if problems:
         fail(f"{name} cannot be added", problems)
@@ -81,20 +81,20 @@ def add(name: str, program: tuple[str, ...], replace: bool, file: str | None, **
     click.echo(f"{path}: added [mcp.servers.{name}]; try `ccproxy mcp list {name}`")
 
 
-def _table(program: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
+def _table(program: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:
     """The server's table, with what was given and nothing else."""
     table: dict[str, Any] = {
         "command": program[0] if program else None,
         "args": list(program[1:]),
-        "env": _pairs(options["env"], "=", "--env"),
-        "cwd": options["cwd"],
-        "url": options["url"],
-        "transport": options["transport"],
-        "headers": _pairs(options["headers"], ":", "--header"),
-        "token": options["token"],
-        "timeout": options["timeout"],
-        "allow": list(options["allow"]),
-        "deny": list(options["deny"]),
+        "env": _pairs(given["env"], "=", "--env"),
+        "cwd": given["cwd"],
+        "url": given["url"],
+        "transport": given["transport"],
+        "headers": _pairs(given["headers"], ":", "--header"),
+        "token": given["token"],
+        "timeout": given["timeout"],
+        "allow": list(given["allow"]),
+        "deny": list(given["deny"]),
     }
     return {key: value for key, value in table.items() if value not in (None, [], {})}
 
@@ -121,8 +121,8 @@ def _known(path: Path, name: str) -> dict[str, Any]:
 
 
 @click.command("remove")
-@click.argument("name")
-@config_option
+@click.argument("name", shell_complete=options.servers)
+@options.config_option
 def remove(name: str, file: str | None) -> None:
     """Remove the MCP server NAME from the configuration."""
     from ccproxy.config.editing import Remove, edit
@@ -137,16 +137,16 @@ def remove(name: str, file: str | None) -> None:
 
 
 @click.command("enable")
-@click.argument("name")
-@config_option
+@click.argument("name", shell_complete=options.servers)
+@options.config_option
 def enable(name: str, file: str | None) -> None:
     """Use the MCP server NAME again."""
     _switch(located(file), name, on=True)
 
 
 @click.command("disable")
-@click.argument("name")
-@config_option
+@click.argument("name", shell_complete=options.servers)
+@options.config_option
 def disable(name: str, file: str | None) -> None:
     """Keep the MCP server NAME in the configuration, and use it no more."""
     _switch(located(file), name, on=False)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from ccproxy.cli.mcp import config_option
+from ccproxy.cli import options
 from ccproxy.cli.mcp.foreign import Found, Place, servers_in, translated
 from ccproxy.cli.show import fail, located
 
@@ -54,7 +54,7 @@ CLIENTS: Mapping[str, Callable[[Path, Mapping[str, str], Path, Path], list[Path]
 @click.option("--as-variables", is_flag=True, help="Write ${NAME} in place of secrets, for you to set.")
 @click.option("--replace", is_flag=True, help="Overwrite servers that are there under the same name.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be added.")
-@config_option
+@options.config_option
 def import_servers(
     path: Path | None,
     client: str | None,
@@ -179,7 +179,7 @@ def _show(found: Found, verdict: str) -> None:
     click.echo(f"{found.name}: {verdict}")
     if what:
         click.echo(f"  {masked(what)}")
-    for note in found.notes:
+    for note in found.notes if "added" in verdict else ():
         click.echo(f"  note: {note}")
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccproxy.cli.mcp import config_option
+from ccproxy.cli import options
 from ccproxy.cli.mcp.reach import Server, owners, reached
 from ccproxy.cli.mcp.running import mcp_config, run
-from ccproxy.cli.show import fail, table
+from ccproxy.cli.show import fail, in_json, table
 
 if TYPE_CHECKING:
     from mcp_types import Tool
@@ -22,23 +21,24 @@ BUILT_IN = "(built in)"
 
 
 @click.command("list")
-@click.argument("name", required=False)
-@click.option("--group", default="", help="As this group's clients see them.")
-@click.option("--json", "as_json", is_flag=True, help="Everything, with the tools' schemas, for programs.")
-@config_option
-def list_servers(name: str | None, group: str, as_json: bool, file: str | None) -> None:
+@click.argument("name", required=False, shell_complete=options.servers)
+@click.option("--group", default="", shell_complete=options.groups, help="As this group's clients see them.")
+@options.json_option
+@options.config_option
+@options.port_option
+def list_servers(name: str | None, group: str, as_json: bool, file: str | None, port: int | None) -> None:
     """Show the MCP servers, their state and their tools; of the server NAME each tool.
 
     Asks the ccproxy that runs; where none does, connects to the servers itself. Exit code 1 when a server that
     is enabled is not connected."""
-    config = mcp_config(file, group)
+    config = mcp_config(file, group, port)
     where, servers, tools = run(_asked, config, group)
     if name is not None:
         servers = [server for server in servers if server.name == name]
         if not servers:
             fail(f"there is no server {name}", advice=f"servers: {', '.join(config.mcp.servers) if config.mcp else 'none'}")
     if as_json:
-        click.echo(json.dumps(_document(where, servers, tools, whole=name is None), indent=2, ensure_ascii=False))
+        in_json(_document(where, servers, tools, whole=name is None))
     elif name is not None:
         _show_one(servers[0], tools)
     else:

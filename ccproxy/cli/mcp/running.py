@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from ccproxy.cli.show import configured, fail, located
+from ccproxy.cli.show import configured, fail, located, no_group
 
 if TYPE_CHECKING:
     from ccproxy.config import Config
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def mcp_config(file: str | None, group: str) -> Config:
+def mcp_config(file: str | None, group: str, port: int | None) -> Config:
     """The configuration, or the end of the command where it has no `[mcp]`, or no such group."""
     if importlib.util.find_spec("mcp_types") is None:
         fail("the MCP SDK is not installed", advice="pip install 'ccproxy-llm[mcp]'")
     path = located(file)
-    config = configured(path)
+    config = configured(path, port=port)
     if config.mcp is None:
         fail(f"{path} has no MCP servers", advice="add one: ccproxy mcp add NAME -- COMMAND, or --url URL")
     if group and group not in config.groups:
-        fail(f'there is no group "{group}"', advice=f"groups: {', '.join(config.groups)}")
+        no_group(group, list(config.groups))
     return config
 
 
