@@ -358,6 +358,23 @@ def test_f019_tools_that_claude_adds_within_the_conversation_stay_with_claude(ta
     assert any("claude" in note for note in converted.notes)
 
 
+@pytest.mark.parametrize("target", ["openai", "responses", "gemini", "ollama"])
+def test_tools_that_a_search_of_the_clients_own_found_are_named_to_others(target: str) -> None:
+    """Claude Code answers its model's ToolSearch with references, and has the tools in the request from then on: without
+    their names the model would see a search that found nothing."""
+    found = [{"type": "tool_reference", "tool_name": name} for name in ("WebFetch", "NotebookEdit")]
+    call = {"type": "tool_use", "id": "toolu_1", "name": "ToolSearch", "input": {"query": "web"}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": found}
+    tools = [{"name": "ToolSearch", "input_schema": SCHEMA}]
+    turns = [QUESTION, {"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+    body = {"model": "m", "max_tokens": 9, "messages": turns, "tools": tools}
+    converted = convert_request(body, source="claude", target=target)
+    assert b"WebFetch" in converted.body
+    assert b"NotebookEdit" in converted.body
+    assert b"tool_reference" not in converted.body
+    assert not any("tool_reference" in note or "a part" in note for note in converted.notes)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -6,6 +6,7 @@ null too, and comes back when this protocol is written (requests_out). Spellings
     Request.extras.shape   "text": `system` was a string
     Message.extras.shape   "text": `content` was a string; "joined": the message before it belongs to the same turn,
                            which had tool results and other blocks side by side
+    Text                   "tool_reference": it was one of these, in a tool result ("Tool search tool")
     ToolResult             "text": `content` was a string; "none": there was none
     Document               "content": the text was a content source's string; "search_result": it was one of these
     ResponseFormat         "output_format": it stood in the field of that name, as the first beta had it
@@ -326,9 +327,18 @@ def _read_result(rest: dict[str, JSON], at: str) -> Part:
     id = _need(rest, "tool_use_id", str, at)
     content = _take(rest, "content", (str, list), at)
     shape = "none" if content is None else "text" if isinstance(content, str) else ""
-    parts = [Text(content)] if isinstance(content, str) else _read_blocks(content or [], f"{at}content", _IN_RESULTS)
+    parts = [Text(content)] if isinstance(content, str) else _read_blocks(content or [], f"{at}content", _RESULTS)
     failed = _take(rest, "is_error", bool, at, False)
     return ToolResult(id, "", parts, is_error=failed, cache=_cache(rest, at), extras=_extras(rest, shape))
+
+
+def _read_reference(rest: dict[str, JSON], at: str) -> Part | None:
+    """A tool that the client's own search found; others are told its name."""
+    name = rest.get("tool_name")
+    if not isinstance(name, str) or not name:
+        return None
+    del rest["tool_name"]
+    return Text(name, cache=_cache(rest, at), extras=Extras(NAME, rest, "tool_reference"))
 
 
 # Media ("Vision", "PDF support", "Files API", "Citations", "Search results")
@@ -410,6 +420,7 @@ _IN_RESULTS: dict[str, _Read] = {
     "document": _read_document,
     "search_result": _read_search_result,
 }
+_RESULTS: dict[str, _Read] = _IN_RESULTS | {"tool_reference": _read_reference}
 _ROLES: dict[str, dict[str, _Read]] = {
     "system": {"text": _read_text},
     "user": _IN_RESULTS | {"tool_result": _read_result},

@@ -163,6 +163,8 @@ class Writer:
         """The API refuses blank text. An empty one in an answer came from our encoder, where there were thoughts alone."""
         if not part.text.strip() and (not self.own or (role == "assistant" and not part.text)):
             return None
+        if part.extras is not None and part.extras.origin == NAME and part.extras.shape == "tool_reference":
+            return self._dress({"type": "tool_reference", "tool_name": part.text}, part)
         block: Block = {"type": "text", "text": part.text}
         if part.citations and self.own:
             citations = [c.raw for c in part.citations if c.origin == NAME and not _made_up(c.raw)]

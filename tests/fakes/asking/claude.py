@@ -103,6 +103,8 @@ def _claude_media(block: JSONObject) -> Said:
     kind = block["type"]
     if kind == "text":
         return ("", "text", block["text"])
+    if kind == "tool_reference":
+        return ("", "text", block["tool_name"])
     if kind == "search_result":
         text = "\n".join(one["text"] for one in block["content"])
         return ("", "document", "text", text, "text", block.get("title") or "")
