@@ -193,11 +193,10 @@ class AnswerReader:
                 self.single = content, self._sink.text
             return
         self._thoughts(delta)
-        said = [key for key, _ in _MEMBERS if delta.get(key)]
-        for key, read in _MEMBERS:
-            if key in said:
-                read(self, delta[key])
-        self.single = self._single_of(delta, said)
+        said = [member for member in _MEMBERS if delta.get(member[0])]
+        for key, read in said:
+            read(self, delta[key])
+        self.single = self._single_of(delta, [key for key, _ in said])
 
     def _single_of(self, delta: dict[str, JSON], said: list[str]) -> Single | None:
         """What a delta held, if it was a text, a thought, or a piece of one call's arguments."""
