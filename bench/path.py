@@ -131,16 +131,16 @@ class Way:
         """One request. Seconds to the upstream's write, and from its answer to the client's. part: told when the next of
         PARTS begins, and "" when one has ended."""
         self._count += 1
-        self._told = part
+        self._told, self._next = part, "meanwhile"
         answer = self._head.format(self._count % 60, self._count).encode() + self._lead
         began = time.perf_counter()
         part("request")
         self._client.received(self._request)
         asked = self._reached - began
-        part("meanwhile")
         while self._later:
             self._later.popleft()()
         assert self._upstream is not None
+        self._next = ""
         part("answer")
         began = time.perf_counter()
         self._upstream.received(answer)
@@ -153,7 +153,7 @@ class Way:
 
     def _written(self) -> None:
         self._reached = time.perf_counter()
-        self._told("")
+        self._told(self._next)
 
     def _connect(
         self, endpoint: Endpoint, seconds: float, peer: Peer, failed: Callable[[UpstreamError], None]

@@ -3,7 +3,7 @@
     client connection ── begin, body, gone, pause ──>  Driver  ── Errand ──>  upstream
                       <── Answer: reply, commit, write, end ──         <── head, data, eof, failed ──
 
-- A life may do what its answer needs `meanwhile`, when the request has left and nobody waits.
+- A life may do what its answer needs `meanwhile`: a wire sends what is written at once, so that the request has left.
 - What a life says in one turn (one read, one tick) is gathered and flushed once: one turn, one write.
 - After the commit `data` is the path of a chunk: pump, frame, flush. No action, no clock, no await. `one` is that path for
   a read that brought one piece and nothing else: fewer steps, since in a stream of events nearly every read is such a one,
@@ -24,10 +24,6 @@ from ccproxy.transport.http1 import Headers
 from ccproxy.transport.upstream import Errand, Upstreams
 
 log = logging.getLogger("ccproxy")
-
-
-Later = Callable[[Callable[[], None]], object]
-"""Calls what it is given in a moment."""
 
 
 class Answer(Protocol):
@@ -63,15 +59,13 @@ class Driver:
     standing = False
     """Its answer has an end."""
 
-    __slots__ = ("_answer", "_clock", "_committed", "_errand", "_later", "_life", "_over", "_paused", "_upstreams")
+    __slots__ = ("_answer", "_clock", "_committed", "_errand", "_life", "_over", "_paused", "_upstreams")
 
-    def __init__(self, life: Life, answer: Answer, upstreams: Upstreams, clock: Callable[[], float], later: Later) -> None:
-        """later: calls what it is given once what was written is on its way."""
+    def __init__(self, life: Life, answer: Answer, upstreams: Upstreams, clock: Callable[[], float]) -> None:
         self._life = life
         self._answer = answer
         self._upstreams = upstreams
         self._clock = clock
-        self._later = later
         self._errand: Errand | None = None
         self._committed = False
         self._over = False
@@ -194,15 +188,7 @@ class Driver:
             return
         if self._paused:
             self._errand.pause()
-        self._later(self._meanwhile)
-
-    def _meanwhile(self) -> None:
-        if self._over:
-            return
-        try:
-            self._life.meanwhile()
-        except Exception:
-            self._broken()
+        self._life.meanwhile()
 
     def _commit(self, action: Commit) -> None:
         self._committed = True

@@ -41,7 +41,7 @@ from ccproxy.transport.body import (
     chunk,
     reader_for,
 )
-from ccproxy.transport.driving import Driver, Later
+from ccproxy.transport.driving import Driver
 from ccproxy.transport.heads_out import CONTINUE, response_bytes, stream_framing
 from ccproxy.transport.http1 import Headers, HeadReader, RequestHead
 from ccproxy.transport.seam import App, Limits, Wire
@@ -70,11 +70,11 @@ class House:
         app: App,
         upstreams: Upstreams,
         clock: Callable[[], float],
-        later: Later,
+        later: Callable[[Callable[[], None]], object],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         """later: calls what it is given once what was written is on its way. spawn: makes a task of what it is given."""
-        self.later = later
+        self._later = later
         self.spawn = spawn
         self.app = app
         self.limits: Limits = app.limits
@@ -132,7 +132,7 @@ class House:
 
     def finished(self, record: Any) -> None:
         """The log has time: a short answer is not in the socket yet when its exchange is over."""
-        self.later(partial(self._tell, record))
+        self._later(partial(self._tell, record))
 
     def _tell(self, record: Any) -> None:
         try:
@@ -383,7 +383,7 @@ class ClientConnection:
     def _driven(self, head: RequestHead, accept: Accept | Handoff) -> Driver | Handed:
         house = self._house
         if isinstance(accept, Accept):
-            return Driver(accept.life, self, house.upstreams, house.clock, house.later)
+            return Driver(accept.life, self, house.upstreams, house.clock)
         from ccproxy.transport.handing import Handed  # with anyio, which no exchange needs
 
         return Handed(accept, head, self, house.spawn, lambda error: house.refusal(error, head))

@@ -250,13 +250,14 @@ class Errand:
         self._seconds = min(dial.connect_timeout, upstreams.limits.connect_seconds)
         self._asker = asker
         self._upstreams = upstreams
-        self._reader = HeadReader.client(dial.method)
-        self._one: Callable[[bytes], bytes] = _not_one  # of a body that is not coded, its reader's
         kept = upstreams.take(dial.endpoint)
         if kept is not None:
             self._ask(kept)
         else:
             self._connect()
+        # Of the answer, so behind the write:
+        self._reader = HeadReader.client(dial.method)
+        self._one: Callable[[bytes], bytes] = _not_one  # of a body that is not coded, its reader's
 
     _connection: UpstreamConnection | None = None
     _stop_connecting: Callable[[], object] | None = None

@@ -9,7 +9,7 @@ import pytest
 
 from ccproxy.actions import Abort, Commit, End, Finished, Release, Reply, Write
 from ccproxy.errors import CcproxyError, Unreachable
-from ccproxy.transport.driving import Driver, Later
+from ccproxy.transport.driving import Driver
 from tests.transport.fakes import FakeLife, World, dial
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -52,9 +52,9 @@ class Heard:
         return [turn for turn in self.turns if turn]
 
 
-def driven(world: World, later: Later = lambda call: call(), **actions: Any) -> tuple[Driver, FakeLife, Heard]:
+def driven(world: World, **actions: Any) -> tuple[Driver, FakeLife, Heard]:
     life, heard = FakeLife(**actions), Heard()
-    return Driver(life, heard, world.upstreams, lambda: world.now, later), life, heard
+    return Driver(life, heard, world.upstreams, lambda: world.now), life, heard
 
 
 def streaming(world: World, **actions: Any) -> tuple[Driver, FakeLife, Heard, Any, Any]:
@@ -81,23 +81,22 @@ def test_a_stream_from_end_to_end() -> None:
 
 
 def test_a_life_has_a_moment_behind_each_dial() -> None:
-    world, moments = World(), []
-    driver, life, _ = driven(world, later=moments.append, body=[dial()], upstream_failed=[dial()])
+    world = World()
+    driver, life, _ = driven(world, body=[dial()], upstream_failed=[dial()])
     driver.body(b"{}")
-    assert [call[0] for call in life.calls] == ["body"]
-    moments.pop()()
     world.attempts[0].failed(Unreachable("no"))
-    moments.pop()()
     assert [call[0] for call in life.calls] == ["body", "meanwhile", "upstream_failed", "meanwhile"]
 
 
-def test_a_life_that_is_over_has_none() -> None:
-    world, moments = World(), []
-    driver, life, _ = driven(world, later=moments.append, body=[dial()])
+def test_in_that_moment_the_request_has_left() -> None:
+    world = World()
+    _, _, _, peer, wire = streaming(world, upstream_head=[Reply(200, [], b""), Release(), Finished(None)])
+    peer.received(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+    driver, life, _ = driven(world, body=[dial(b"kept")])
+    writes: list[bytes] = []
+    life.meanwhile = lambda: writes.extend(wire.writes)  # type: ignore[method-assign]
     driver.body(b"{}")
-    driver.client_gone()
-    moments.pop()()
-    assert life.calls[-1][0] == "client_gone"
+    assert writes[-1].endswith(b"kept")
 
 
 def test_a_bug_in_that_moment_ends_the_request() -> None:
