@@ -95,7 +95,7 @@ class Converter(Pump):
         try:
             text = decoder.repeats.one(data)
             if text is None:
-                decoder.feed(data)
+                decoder.feed_more(data)
             elif text:
                 decoder.again(text)
         except UpstreamError as error:

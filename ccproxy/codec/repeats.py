@@ -343,7 +343,9 @@ class Repeats:
         return {name: value for name, value in missed.items() if name in self._told}
 
     def read(self, data: bytes) -> list[str]:
-        """The texts of the records that `data` begins with, as far as they are repeats. Sets `rest` and `pending`."""
+        """The texts of the records that `data` begins with, as far as they are repeats. `one` did not take it. Sets `rest`
+        and `pending`."""
+        seen = self.one is not _not_one  # the shape has looked at it
         if self.pending:
             data = self.flush() + data
         if self._candidate is not None:
@@ -355,6 +357,9 @@ class Repeats:
         one, tail = shape.one, shape.tail
         texts: list[str] = []
         *records, rest = data.split(tail)
+        if seen and len(records) == 1 and not rest:
+            self.rest = data
+            return texts
         for number, record in enumerate(records):
             text = one(record + tail)
             if text is None:

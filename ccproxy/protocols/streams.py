@@ -55,6 +55,16 @@ class Decoder:
     def feed(self, data: bytes) -> None:
         if self.done:
             return
+        text = self.repeats.one(data)
+        if text is None:
+            self.feed_more(data)
+        elif text:
+            self.again(text)
+
+    def feed_more(self, data: bytes) -> None:
+        """What `repeats.one` did not take."""
+        if self.done:
+            return
         repeats = self.repeats
         if texts := repeats.read(data):
             again = self.again

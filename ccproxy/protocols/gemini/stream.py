@@ -83,10 +83,10 @@ class Decoder(streams.Decoder):
     def __repr__(self) -> str:
         return f"<Decoder {self._reader!r} {self._chunks!r}>"
 
-    def feed(self, data: bytes) -> None:
+    def feed_more(self, data: bytes) -> None:
         if not self._begun:
             data = self._begin(data)
-        super().feed(data)
+        super().feed_more(data)
 
     def _ended(self) -> None:
         self._catch_up()
