@@ -56,6 +56,11 @@ def key(read: Read, default: Any = NOTHING, why: str = "", *, secret: bool = Fal
     return field(default=default, repr=not secret, metadata={_READ: read, "why": why})
 
 
+def is_key(attribute: Attribute[Any]) -> bool:
+    """Whether `key` made the attribute."""
+    return _READ in attribute.metadata
+
+
 def reason(attribute: Attribute[Any]) -> str:
     """Why an attribute made by `key` has its default."""
     why: str = attribute.metadata["why"]
@@ -111,7 +116,7 @@ def _unknown(name: str, known: Iterable[str], later: Iterable[str]) -> Read:
 def record(cls: type[T], value: Any, spot: Spot) -> T:
     """A table as `cls`, whose `LATER` names the keys that are not built. What is missing or wrong has its default, or None
     after a complaint where it has none."""
-    attributes = [a for a in fields(cls) if _READ in a.metadata]  # type: ignore[arg-type]
+    attributes = [a for a in fields(cls) if is_key(a)]  # type: ignore[arg-type]
     readers = {a.name: a.metadata[_READ] for a in attributes}
     found = keyed(readers, value, spot, getattr(cls, "LATER", ()))
     for attribute in attributes:

@@ -11,6 +11,7 @@ import click
 from attrs import evolve
 
 from ccproxy.cli.presets import FIRST, PRESETS, Choices, is_variable, written
+from ccproxy.cli.reference import reference
 from ccproxy.cli.show import fail
 from ccproxy.config import FILE_NAME, user_folder
 from ccproxy.tables import Read, Spot, Wrong, secret, url
@@ -21,7 +22,8 @@ from ccproxy.tables import Read, Spot, Wrong, secret, url
 @click.option("--user", is_flag=True, help="Write it into your own folder, where commands find it from every folder.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--provider", type=click.Choice(list(PRESETS)), help="Do not ask which one.")
-def command(path: Path | None, user: bool, force: bool, provider: str | None) -> None:
+@click.option("--all", "everything", is_flag=True, help="With every key there is, its default and the reason for it.")
+def command(path: Path | None, user: bool, force: bool, provider: str | None, everything: bool) -> None:
     """Write a commented configuration to PATH (./ccproxy.toml).
 
     Asks for the provider and its key on a terminal; elsewhere it writes a file to start from.
@@ -38,7 +40,7 @@ def command(path: Path | None, user: bool, force: bool, provider: str | None) ->
     if undecided and on_a_terminal() and not own.exists():
         path = own if click.confirm(f"For all folders ({own})? Else for this one alone", default=True) else path
     try:
-        write(path, written(choices))
+        write(path, written(choices, reference() if everything else ""))
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}", advice="name another file: ccproxy init PATH")
     click.echo("\n".join(next_steps(path, choices)))

@@ -101,8 +101,9 @@ class Choices:
         )
 
 
-def written(choices: Choices) -> str:
-    """The configuration file. Every line that is commented out is right as it stands and shows a default or an example."""
+def written(choices: Choices, more: str = "") -> str:
+    """The configuration file. Every line that is commented out is right as it stands and shows a default or an example.
+    more: stands at the end, in the place of a short reference."""
     name = choices.name
     return f"""\
 # The configuration of ccproxy. `ccproxy check` tells every mistake in it, `ccproxy serve` runs it.
@@ -143,9 +144,7 @@ protocol = {_quoted(choices.protocol)}  # openai | responses | claude | gemini |
 # [groups.work.models]
 # "*" = "{name}/*"
 
-{_reference("limits", Limits)}
-{_reference("timeouts", Timeouts)}
-{_reference("log", Log)}"""
+{more or _SHORT_REFERENCE}"""
 
 
 def _quoted(text: str) -> str:
@@ -177,3 +176,6 @@ def _reference(table: str, cls: type) -> str:
     lines = [f"# [{table}]"]
     lines += [f"# {a.name} = {json.dumps(a.default)}  # {reason(a)}" for a in fields(cls)]
     return "\n".join(lines) + "\n"
+
+
+_SHORT_REFERENCE = "\n".join([_reference("limits", Limits), _reference("timeouts", Timeouts), _reference("log", Log)])
