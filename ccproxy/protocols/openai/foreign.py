@@ -1,7 +1,10 @@
-"""A request of another protocol's client, made sayable in this one: model in, model out.
+"""A request of another protocol's client, made sayable in this one: model in, model out; its messages are written at once.
 
 What stays of it can be written as it stands: legal names and ids, settled calls, words in one text where servers want that,
 media where they may be, thoughts as members of their message. What has no place is noted in the context, or refused.
+
+Fast for a reason: agents send hundreds of messages with every turn, nearly all of them one text, a result's text, or a text
+and calls. Those become documents here; whatever is richer is made a message of the model first, which `messages` writes.
 """
 
 from __future__ import annotations
@@ -43,9 +46,11 @@ from ccproxy.model import (
 from ccproxy.notes import left_out, within
 from ccproxy.protocols.naming import fit, fit_tool_name
 from ccproxy.protocols.openai.checks import extras_of
-from ccproxy.protocols.openai.messages import MEMBER
-from ccproxy.protocols.openai.parts import thinking_part
+from ccproxy.protocols.openai.messages import MEMBER, write_call, write_message
+from ccproxy.protocols.openai.parts import thinking_part, write_content
 from ccproxy.protocols.openai.terms import DETAILS, EXTRA, HOTTEST, NAME, own_proof
+
+Written = dict[str, JSON]
 
 DIALECT = schema.Dialect(name=NAME, object_root=True, fill_properties=True)
 """An object schema without `properties` is refused by OpenAI, and so is a root that is a union or no object (guide
@@ -83,18 +88,19 @@ CUSTOM_TOOLS = "custom_tools"  # tools of type custom
 CACHE_CONTROL = "cache_control"  # cache marks on parts and tools
 
 
-def adapt(request: Request, target: Target, context: Context) -> Request:
-    """`request` as this protocol can say it; the given one is not used any more. Raises Unsupported."""
+def adapt(request: Request, target: Target, context: Context) -> tuple[Request, list[Written]]:
+    """`request` as this protocol can say it but for its messages, and these as they are written; the given one is not used
+    any more. Raises Unsupported."""
     if request.choices is not None and request.choices > 1:
         raise Unsupported("n", NAME, "several choices are not converted")
     if request.previous_id:
         raise Unsupported("previous_response_id", NAME)
     _note_dropped(request, context)
     tools = _tools(request, target, context)
-    return Request(
+    messages = _Messages(target, context).written(request)
+    adapted = Request(
         origin=request.origin,
         model=request.model,
-        messages=_Messages(target, context).adapt(request),
         tools=list(tools),
         tool_choice=_choice(request.tool_choice, tools, context),
         parallel_tool_calls=request.parallel_tool_calls,
@@ -104,6 +110,7 @@ def adapt(request: Request, target: Target, context: Context) -> Request:
         user=fit(request.user, _ANYTHING, _USER_LIMIT) if request.user else "",
         stream=request.stream,
     )
+    return adapted, messages
 
 
 def _note_dropped(request: Request, context: Context) -> None:
@@ -219,18 +226,20 @@ class _Messages:
         self._names: dict[str, str] = {}  # a history has few names
         self._ids: dict[str, str] = {}  # and each id twice
 
-    def adapt(self, request: Request) -> list[Message]:
+    def written(self, request: Request) -> list[Written]:
         """System words first, in one message; later system messages where they are."""
         leading, others = turns.hoist(turns.settle(request.messages, self._context))
-        adapted = self._system([*request.system, *leading])
+        written = self._system([*request.system, *leading])
         for message in others:
-            adapted += _ADAPTERS[message.role](self, message.parts)
-        return adapted
+            written += _WRITERS[message.role](self, message.parts)
+        return written
 
-    def _system(self, parts: list[Part]) -> list[Message]:
+    def _system(self, parts: list[Part]) -> list[Written]:
         return _message("system", self._words(parts, "\n\n"))
 
-    def _user(self, parts: list[Part]) -> list[Message]:
+    def _user(self, parts: list[Part]) -> list[Written]:
+        if len(parts) == 1 and type(only := parts[0]) is Text and only.text and only.cache is None:
+            return [{"role": "user", "content": only.text}]
         kept: list[Part] = []
         for part in parts:
             if isinstance(part, Media):
@@ -239,20 +248,23 @@ class _Messages:
                 kept += self._words([part], "")
         return _message("user", kept)
 
-    def _assistant(self, parts: list[Part]) -> list[Message]:
+    def _assistant(self, parts: list[Part]) -> list[Written]:
         """A message of thoughts alone says nothing that this protocol's servers would take."""
         said = self._words([part for part in parts if not isinstance(part, (ToolCall, Reasoning, Refusal))], "")
         refusals = [part.text for part in parts if isinstance(part, Refusal)]
-        kept = [*said, *self._calls(parts)]
-        if refusals:
-            kept.append(Refusal("".join(refusals)))
-        if kept:
-            kept = [*self._thoughts(parts), *kept]
+        calls = self._calls(parts)
+        thoughts = self._thoughts(parts) if said or calls or refusals else []
+        if said and not refusals and not thoughts:
+            content = write_content(said, as_list=False)
+            members = {"tool_calls": [write_call(call) for call in calls]} if calls else {}
+            return [{"role": "assistant", "content": content, **members}]
+        refused = [Refusal("".join(refusals))] if refusals else []
+        kept = [*thoughts, *said, *calls, *refused]
         return _message("assistant", kept, None if said else extras_of({"content": None}))
 
-    def _tool(self, parts: list[Part]) -> list[Message]:
+    def _tool(self, parts: list[Part]) -> list[Written]:
         """Tool messages hold text and stand together; media goes into a user message behind all of them."""
-        messages: list[Message] = []
+        messages: list[Written] = []
         shown: list[Part] = []
         for result in parts:
             if not isinstance(result, ToolResult):
@@ -260,7 +272,7 @@ class _Messages:
             if result.is_error:
                 self._context.note(f"the error mark of a tool result has no place in the {NAME} protocol and was left out")
             if len(result.parts) == 1 and type(only := result.parts[0]) is Text:
-                messages.append(Message("tool", [ToolResult(self._id(result.id), "", [Text(only.text)])]))
+                messages.append({"role": "tool", "content": only.text, "tool_call_id": self._id(result.id)})
                 continue
             found = [self._media(part) for part in result.parts if isinstance(part, Media)]
             words = self._words([part for part in result.parts if not isinstance(part, Media)], "\n")
@@ -269,8 +281,7 @@ class _Messages:
             if pictures:
                 shown += [Text(f"From the result of {result.name or result.id}:"), *pictures]
             text = _joined(words, "\n") or ("[shown in the next message]" if pictures else "")
-            id = self._id(result.id)
-            messages.append(Message("tool", [ToolResult(id, "", [Text(text)])]))
+            messages.append({"role": "tool", "content": text, "tool_call_id": self._id(result.id)})
         return messages + _message("user", shown)
 
     def _words(self, parts: list[Part], joint: str) -> list[Part]:
@@ -307,9 +318,9 @@ class _Messages:
         self._context.note(text.text.strip("[]"))
         return text
 
-    def _calls(self, parts: list[Part]) -> list[Part]:
+    def _calls(self, parts: list[Part]) -> list[ToolCall]:
         """Calls, each with what stood before it and belongs to it in this protocol."""
-        calls: list[Part] = []
+        calls: list[ToolCall] = []
         extra: JSON = None
         for part in parts:
             if isinstance(part, ToolCall):
@@ -375,16 +386,16 @@ def _details(thought: Reasoning) -> list[JSON]:
     return [{"type": "reasoning.summary", "summary": thought.text, "format": proof.get("format")}, proof]
 
 
-def _message(role: Role, parts: list[Part], extras: Extras | None = None) -> list[Message]:
+def _message(role: Role, parts: list[Part], extras: Extras | None = None) -> list[Written]:
     """No message at all for no parts: an empty one is refused."""
-    return [Message(role, parts, extras=extras)] if parts else []
+    return write_message(Message(role, parts, extras=extras)) if parts else []
 
 
 def _joined(parts: list[Part], joint: str) -> str:
     return joint.join(part.text for part in parts if isinstance(part, Text))
 
 
-_ADAPTERS = {
+_WRITERS = {
     "system": _Messages._system,
     "user": _Messages._user,
     "assistant": _Messages._assistant,

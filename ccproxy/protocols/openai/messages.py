@@ -228,7 +228,7 @@ def _write_assistant(message: Message, extras: Extras) -> dict[str, JSON]:
         if isinstance(part, ToolCall) and shape == LEGACY:
             members["function_call"] = _write_legacy_call(part)
         elif isinstance(part, ToolCall):
-            calls.append(_write_call(part))
+            calls.append(write_call(part))
         elif isinstance(part, Opaque) and shape == MEMBER:
             calls.append(part.raw)
         elif isinstance(part, Refusal) and shape != RAW:
@@ -242,7 +242,8 @@ def _write_assistant(message: Message, extras: Extras) -> dict[str, JSON]:
     return with_rest(_write("assistant", content, extras), members)
 
 
-def _write_call(call: ToolCall) -> JSON:
+def write_call(call: ToolCall) -> JSON:
+    """One entry of `tool_calls`."""
     if call.extras is None and call.arguments:
         inner = {"name": call.name, "input" if call.kind == "custom" else "arguments": call.arguments}
         return {"id": call.id, "type": call.kind, call.kind: inner}

@@ -211,12 +211,13 @@ def _read_sampling(document: dict[str, JSON], sampling: Sampling) -> tuple[str, 
 
 def write_request(request: Request, target: Target, context: Context) -> dict[str, JSON]:
     """The upstream's request. Raises Unsupported for what this protocol cannot say."""
-    if request.origin != NAME:
-        request = adapt(request, target, context)
+    if request.origin == NAME:
+        system = [Message("system", request.system)] if request.system else []  # a policy's; clients say theirs in messages
+        messages = [raw for message in [*system, *request.messages] for raw in write_message(message)]
+    else:
+        request, messages = adapt(request, target, context)
     extras = own(request.extras)
-    document: dict[str, JSON] = {"model": request.model}
-    system = [Message("system", request.system)] if request.system else []  # a policy's; clients say theirs in messages
-    document["messages"] = [raw for message in [*system, *request.messages] for raw in write_message(message)]
+    document: dict[str, JSON] = {"model": request.model, "messages": messages}
     document |= _write_tools(request)
     document |= _write_answer_options(request)
     document |= _write_sampling(request.sampling, target, extras.shape, context)
