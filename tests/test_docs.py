@@ -20,7 +20,7 @@ from ccproxy.config.web import Fetch, Search
 from ccproxy.mcp.builtin.engines import ENGINES
 
 TEXT = (Path(__file__).parent.parent / "docs" / "mcp.md").read_text()
-ENV = {name: name.lower() for name in re.findall(r"\$\{([A-Z_]+)\}", TEXT)}
+ENV = {name: name.lower() for name in re.findall(r"\$\{([A-Z_]+)\}", TEXT)} | {"HTTPS_PROXY": "http://proxy.test:3128"}
 CLIENTS = ("Claude Code", "Gemini CLI", "Qwen Code", "VS Code", "Cursor", "Cline", "Roo Code", "Windsurf", "Crush", "Codex")
 ADDRESS = "http://127.0.0.1:11434/mcp/http"
 

@@ -46,13 +46,13 @@ _DEEPEST = 64
 
 class Document(HTMLParser):
     """A page, read. title: "" for none. links: (address, words) in their order. text: as Markdown, or without marks where
-    `plain`. base: the page's URL, for relative addresses."""
+    `plain`. base: what relative addresses begin at: the page's URL, or what its base element says."""
 
     def __init__(self, markup: str, base: str = "", *, plain: bool = False) -> None:
         super().__init__(convert_charrefs=True)
         self.title = ""
         self.links: list[tuple[str, str]] = []
-        self._base = base
+        self.base = base
         self._plain = plain
         self._done: list[tuple[str, bool]] = []
         self._line: list[str] = []
@@ -132,7 +132,7 @@ class Document(HTMLParser):
 
     def _open_a(self, attributes: dict[str, str | None]) -> None:
         self._close_a()
-        address = self._absolute(attributes.get("href") or "")
+        address = absolute(attributes.get("href") or "", self.base)
         if address:
             self._open_link = (address, len(self._line))
 
@@ -145,15 +145,8 @@ class Document(HTMLParser):
         if words and not self._plain and not self._pre:
             self._line[place:] = [f"[{words}]({address})"]
 
-    def _absolute(self, address: str) -> str:
-        """A link's whole address; "" for what leads nowhere else."""
-        address = address.strip()
-        if not address or address.startswith(("#", "javascript:", "data:")):
-            return ""
-        try:
-            return urljoin(self._base, address).replace(" ", "%20")
-        except ValueError:
-            return ""
+    def _set_base(self, attributes: dict[str, str | None]) -> None:
+        self.base = absolute(attributes.get("href") or "", self.base) or self.base
 
     def _image(self, attributes: dict[str, str | None]) -> None:
         words = (attributes.get("alt") or "").strip()
@@ -218,6 +211,7 @@ class Document(HTMLParser):
 
     _OPENING: ClassVar[dict[str, Callable[[Document, dict[str, str | None]], None]]] = {
         "a": _open_a,
+        "base": _set_base,
         "code": lambda self, attributes: self._code(),
         "br": lambda self, attributes: self._line.append("\n"),
         "img": _image,
@@ -238,6 +232,17 @@ class Document(HTMLParser):
         "tr": lambda self: self._row(False),
         "ul": _close_list,
     }
+
+
+def absolute(address: str, base: str) -> str:
+    """A link's whole address; "" for what leads nowhere else."""
+    address = address.strip()
+    if not address or address.startswith(("#", "javascript:", "data:")):
+        return ""
+    try:
+        return urljoin(base, address).replace(" ", "%20")
+    except ValueError:
+        return ""
 
 
 def _lines(words: str) -> str:

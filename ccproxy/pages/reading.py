@@ -21,12 +21,14 @@ from ccproxy.errors import UnsupportedMedia
 from ccproxy.pages import Page
 from ccproxy.pages.decoding import decoded, encoding
 from ccproxy.pages.feeds import feed
-from ccproxy.pages.markup import Document
+from ccproxy.pages.markup import Document, absolute
 
 Form: TypeAlias = Literal["markdown", "text", "links"]
 
 NO_EXTRACTOR = "all text of the page: ccproxy's extra for main content, ccproxy-llm[web], is not installed"
 NOTHING_FOUND = "all text of the page: no main content was found in it"
+SCRIPTED = "the page has little text of its own; scripts may make it, and they are not run here"
+_LITTLE = 200
 
 _HTML = re.compile(r"text/html|application/xhtml\+xml")
 _XML = re.compile(r"(text|application)/(xml|.*\+xml)")
@@ -104,12 +106,14 @@ def _read_html(text: str, url: str, form: Form, whole: bool) -> tuple[str, str, 
     page = Document(text, url, plain=form == "text")
     if form == "links":
         return page.title, _listed(page.links), ""
+    if len(page.text) < _LITTLE and "<script" in text.lower():
+        return page.title, page.text, SCRIPTED
     if whole:
         return page.title, page.text, ""
     extract = extractor()
     if extract is None:
         return page.title, page.text, NO_EXTRACTOR
-    main = extract(text, url, form == "markdown")
+    main = extract(text, page.base, form == "markdown")
     return page.title, main or page.text, "" if main else NOTHING_FOUND
 
 
@@ -143,20 +147,32 @@ def _listed(links: Iterable[tuple[str, str]]) -> str:
 
 @cache
 def extractor() -> Callable[[str, str, bool], str] | None:
-    """(HTML, URL, as Markdown) -> its main content, "" for none; None where trafilatura is not installed."""
+    """(HTML, base, as Markdown) -> its main content, "" for none; None where trafilatura is not installed."""
     try:
-        from trafilatura import extract
+        from trafilatura import extract, load_html
     except ImportError:
         return None
 
-    def main_content(text: str, url: str, marked: bool) -> str:
+    def main_content(text: str, base: str, marked: bool) -> str:
         form = "markdown" if marked else "txt"
         try:
+            tree = load_html(text)
+            _lead(tree, base)
             found = extract(
-                text, url=url, output_format=form, include_links=marked, include_formatting=marked, include_comments=False
+                tree, url=base, output_format=form, include_links=marked, include_formatting=marked, include_comments=False
             )
         except Exception:  # whatever it comes upon in a page that is odd enough: the whole text is there
             return ""
         return str(found or "")
 
     return main_content
+
+
+def _lead(tree: Any, base: str) -> None:
+    """Makes a page's links whole: trafilatura takes every path for one from the root."""
+    for link in list(tree.iter("a")):
+        address = absolute(link.get("href") or "", base)
+        if address:
+            link.set("href", address)
+        else:
+            link.drop_tag()

@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from attrs import evolve
 
 from ccproxy.errors import UnsupportedMedia
 from ccproxy.pages import Page, reading
-from ccproxy.pages.reading import NO_EXTRACTOR, NOTHING_FOUND, is_readable, read
+from ccproxy.pages.reading import NO_EXTRACTOR, NOTHING_FOUND, SCRIPTED, is_readable, read
 from tests.pages.test_feeds import RSS
 
 PARAGRAPHS = "".join(
@@ -70,6 +71,23 @@ def test_the_main_content_of_an_article() -> None:
     assert "All rights" not in found.text
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_links_lead_where_the_page_says(whole: bool) -> None:
+    if not whole:
+        pytest.importorskip("trafilatura")
+    more = "".join(
+        f"<p>Here are many more words of the article, and then <a href='{href}'>{href[-4:]}</a> stands among them.</p>"
+        for href in ("../up", "?q=1", "#stay")
+    )
+    given = Page("https://e.test/d/e/f.html", (), 200, {"content-type": "text/html"}, (PARAGRAPHS + more).encode())
+    for body, base in ((given.body, "d/"), (b"<base href='/k/l/'>" + given.body, "k/")):
+        found = read(evolve(given, body=body), "markdown", whole=whole).text
+        assert f"[./up](https://e.test/{base}up)" in found
+        assert "[a link](https://e.test/3)" in found
+        assert "[stay]" not in found
+        assert "and then stay stands" in found
+
+
 def test_the_main_content_as_text() -> None:
     pytest.importorskip("trafilatura")
     found = read(page(ARTICLE), "text")
@@ -89,6 +107,13 @@ def test_a_page_without_main_content_is_read_whole_and_said_so() -> None:
     pytest.importorskip("trafilatura")
     found = read(page("<nav><a href=/x>Menu</a></nav>"), "markdown")
     assert (found.text, found.note) == ("[Menu](https://e.test/x)", NOTHING_FOUND)
+
+
+def test_a_page_that_scripts_make_says_so() -> None:
+    for whole in (False, True):
+        found = read(page("<title>App</title><div id=root></div><SCRIPT src=/app.js></SCRIPT>"), "markdown", whole=whole)
+        assert (found.title, found.text, found.note) == ("App", "", SCRIPTED)
+    assert read(page(ARTICLE.replace("<nav>", "<script>x</script><nav>")), "markdown").note == ""
 
 
 @pytest.fixture

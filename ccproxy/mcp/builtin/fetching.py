@@ -84,7 +84,6 @@ class Fetcher:
         self._headers = {
             "accept": _ACCEPT,
             "accept-encoding": ", ".join(supported()),
-            "accept-language": "en;q=0.9, *;q=0.5",
             "user-agent": settings.user_agent or product,
         }
 
