@@ -55,6 +55,7 @@ PACKAGES = {
     "qwen-code": Package("npm", "@qwen-code/qwen-code", "0.24.4", "qwen"),
     "opencode": Package("npm", "opencode-ai", "1.18.33", "opencode"),
     "cline": Package("npm", "cline", "3.0.65", "cline"),
+    "continue": Package("npm", "@continuedev/cli", "1.5.47", "cn"),
     "aider": Package("pypi", "aider-chat", "0.86.2", "aider"),
 }
 
@@ -173,6 +174,14 @@ CLIENTS = (
         command=("{prompt}",),
         quiet={"CLINE_SESSION_BACKEND_MODE": "local"},  # without the daemon that stays behind
         files={"{home}/.cline/data/settings/global-settings.json": '{"telemetryOptOut":true,"autoUpdateEnabled":false}'},
+    ),
+    Client(
+        name="Continue",
+        package="continue",
+        speaks="openai",
+        model="some-model",
+        command=("-p", "{prompt}", "--auto"),
+        quiet={"CONTINUE_TELEMETRY_ENABLED": "0"},
     ),
     _aider("aider", "openai"),
 )
