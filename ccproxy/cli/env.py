@@ -9,7 +9,7 @@ import click
 
 from ccproxy.cli import options
 from ccproxy.cli.clients import ANY, CLIENTS, Setup
-from ccproxy.cli.shells import SHELLS, lines, usual
+from ccproxy.cli.shells import SHELLS, lines, parent, usual
 
 if TYPE_CHECKING:
     from ccproxy.cli.aim import Aim
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command("env")
 @click.argument("group", metavar="GROUP", shell_complete=options.destinations)
-@click.option("--shell", type=click.Choice(list(SHELLS)), help="Whose words to print; else your shell's.")
+@click.option(
+    "--shell", type=click.Choice(list(SHELLS)), help="Whose words to print; else those of the shell that runs it."
+)
 @click.option(
     "--client",
     metavar="CLIENT",
@@ -47,7 +49,7 @@ def command(group: str, shell: str | None, client: str | None, as_json: bool, **
     if as_json:
         in_json(_document(client, aimed, made))
         return
-    shell = shell or usual(os.environ)
+    shell = shell or usual(os.environ, parent())
     click.echo("\n".join(lines(shell, made.variables, [name for name in made.unset if name in os.environ])))
     for line in made.manual:
         click.echo(f"# {line}", err=True)

@@ -60,7 +60,7 @@ def groups(context: click.Context, parameter: click.Parameter, incomplete: str) 
     """The groups of the file, with what they are for."""
     found = _tables(context, "groups") or {"default": {}}
     return [
-        CompletionItem(name, help=str(table.get("description") or "") if isinstance(table, dict) else "")
+        item(name, str(table.get("description") or "") if isinstance(table, dict) else "")
         for name, table in found.items()
         if name.startswith(incomplete)
     ]
@@ -83,6 +83,11 @@ def servers(context: click.Context, parameter: click.Parameter, incomplete: str)
     """The names of the MCP servers."""
     found = _tables(context, "mcp").get("servers")
     return items(found if isinstance(found, dict) else {}, incomplete)
+
+
+def item(word: str, does: str) -> CompletionItem:
+    """A completion with what it is. Click's lines for fish end at a comma."""
+    return CompletionItem(word, help=does.replace(",", ";"))
 
 
 def items(words: Iterable[str], incomplete: str) -> list[CompletionItem]:

@@ -83,11 +83,11 @@ def command(group: str, words: tuple[str, ...], client: str | None, **options: A
     start(program, [*words[:at], *made.flags, *words[at:]], environment)
 
 
-def start(program: str, words: list[str], environment: dict[str, str]) -> NoReturn:
-    """Becomes the program, so that signals and the exit code are its own; on Windows, waits for it."""
+def start(program: str, words: list[str], environment: dict[str, str], replace: bool = os.name != "nt") -> NoReturn:
+    """Becomes the program, so that signals and the exit code are its own. replace: not so on Windows, which waits."""
     sys.stdout.flush()
     sys.stderr.flush()
-    if os.name != "nt":
+    if replace:
         try:
             os.execve(program, words, environment)
         except OSError as error:

@@ -62,7 +62,7 @@ def _run(config: Config, path: Path, host: str | None, port: int | None, option:
 def welcome(config: Config, path: Path, port: int, options: str = "") -> list[str]:
     """Where ccproxy listens, its groups, and how to point a client at it. options: what commands need to find it."""
     from ccproxy.cli.guide import guide
-    from ccproxy.cli.shells import usual
+    from ccproxy.cli.shells import parent, usual
     from ccproxy.cli.show import base_url
 
     url = base_url(config.server.host, port)
@@ -78,7 +78,7 @@ def welcome(config: Config, path: Path, port: int, options: str = "") -> list[st
         *([f"  {url}/switch  now {active}; another: ccproxy switch NAME"] if active else []),
         *([f"  {url}/mcp/http  {_served(config.mcp)}"] if config.mcp else []),
         "",
-        *(guide(first, url + prefixes[first], keys, usual(os.environ), options) if config.providers else []),
+        *(guide(first, url + prefixes[first], keys, usual(os.environ, parent()), options) if config.providers else []),
         "",
     ]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
+import subprocess
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from attrs import frozen
 
@@ -52,12 +55,22 @@ SHELLS: Mapping[str, Shell] = {
 }
 
 
-def usual(env: Mapping[str, str], windows: bool = os.name == "nt") -> str:
-    """The shell that a person uses here."""
-    name = re.split(r"[\\/]", env.get("SHELL", ""))[-1].removesuffix(".exe")
-    if name in SHELLS:
-        return name
-    return "powershell" if windows and not name else "bash"
+def usual(env: Mapping[str, str], parent: str = "", windows: bool = os.name == "nt") -> str:
+    """The shell that a person uses here: the one that runs us, if the name of the parent process tells it, else the login
+    shell."""
+    names = [re.split(r"[\\/]", word)[-1].removesuffix(".exe").lstrip("-") for word in (parent, env.get("SHELL", ""))]
+    found = next((name for name in names if name in SHELLS), "")
+    return found or ("powershell" if windows and not any(names) else "bash")
+
+
+def parent() -> str:
+    """The name of the process that runs us, "" where the system does not tell."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return Path(f"/proc/{os.getppid()}/comm").read_text().strip()
+    with contextlib.suppress(OSError, subprocess.SubprocessError):  # macOS and the BSDs have no /proc
+        words = ["ps", "-o", "comm=", "-p", str(os.getppid())]
+        return subprocess.run(words, capture_output=True, text=True, timeout=2).stdout.strip()
+    return ""
 
 
 def lines(shell: str, variables: Mapping[str, str], unset: Iterable[str]) -> list[str]:

@@ -25,6 +25,11 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def test_what_is_said_of_a_word_has_no_comma() -> None:
+    for item in ShellComplete(main, {}, "ccproxy", "_CCPROXY_COMPLETE").get_completions([], ""):
+        assert "," not in (item.help or "")
+
+
 def test_commands() -> None:
     assert completed("") == list(COMMANDS)
     assert completed("s") == ["serve", "switch"]

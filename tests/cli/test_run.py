@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ccproxy.cli.run import start
 from tests.cli.served import CONFIG, configuration, serving
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the clients here are shell scripts")
@@ -121,6 +122,13 @@ def test_what_cannot_be_started_is_told(name: str, place: tuple[Path, int]) -> N
     assert (told.returncode, told.stdout) == (code, "")
     assert all(part in told.stderr for part in parts), told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_where_a_process_cannot_be_replaced_it_is_waited_for() -> None:
+    words = ["python", "-c", "import os, sys; sys.exit(int(os.environ['CODE']))"]
+    with pytest.raises(SystemExit) as end:
+        start(sys.executable, words, {**os.environ, "CODE": "5"}, replace=False)
+    assert end.value.code == 5
 
 
 def test_no_server(place: tuple[Path, int]) -> None:

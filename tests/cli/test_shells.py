@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -37,8 +39,6 @@ def test_a_shell_reads_back_what_was_meant(shell: str) -> None:
         [*command, script], env={**os.environ, "GONE": "here"}, capture_output=True, text=True, check=True, encoding="utf-8"
     )
     assert told.stderr == ""
-    import json
-
     seen = json.loads(told.stdout)
     assert {name: seen.get(name) for name in VALUES} == VALUES
     assert "GONE" not in seen
@@ -59,15 +59,25 @@ def test_the_words_of_each_shell() -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "windows", "shell"),
+    ("login", "parent", "windows", "shell"),
     [
-        ({"SHELL": "/usr/bin/fish"}, False, "fish"),
-        ({"SHELL": "/bin/zsh"}, False, "zsh"),
-        ({"SHELL": "/bin/dash"}, False, "bash"),
-        ({}, False, "bash"),
-        ({}, True, "powershell"),
-        ({"SHELL": "C:\\Program Files\\Git\\bin\\bash.exe"}, True, "bash"),
+        ("/usr/bin/fish", "", False, "fish"),
+        ("/bin/zsh", "python3", False, "zsh"),
+        ("/bin/dash", "", False, "bash"),
+        ("/bin/bash", "fish", False, "fish"),
+        ("/bin/bash", "-zsh", False, "zsh"),
+        ("/bin/fish", "/bin/bash", False, "bash"),
+        ("", "", False, "bash"),
+        ("", "", True, "powershell"),
+        ("C:\\Program Files\\Git\\bin\\bash.exe", "", True, "bash"),
     ],
 )
-def test_the_usual_shell(env: dict[str, str], windows: bool, shell: str) -> None:
-    assert usual(env, windows) == shell
+def test_the_usual_shell(login: str, parent: str, windows: bool, shell: str) -> None:
+    assert usual({"SHELL": login} if login else {}, parent, windows) == shell
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell")
+def test_the_shell_that_runs_us() -> None:
+    script = f"""'{sys.executable}' -c 'from ccproxy.cli.shells import parent; print(parent())'; true"""
+    told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.strip().endswith("bash")
