@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ccproxy.convert import Converted, StreamConverter, convert_request, convert_response, new_context
     from ccproxy.errors import CcproxyError, RequestError, Unsupported, UpstreamError
+    from ccproxy.turnwise import Conversations
 
 __all__ = [
     "CcproxyError",
+    "Conversations",
     "Converted",
     "RequestError",
     "StreamConverter",
@@ -25,14 +27,17 @@ __all__ = [
     "new_context",
 ]
 
-_ERRORS = frozenset({"CcproxyError", "RequestError", "Unsupported", "UpstreamError"})
+_ELSEWHERE = {
+    **dict.fromkeys(("CcproxyError", "RequestError", "Unsupported", "UpstreamError"), "ccproxy.errors"),
+    "Conversations": "ccproxy.turnwise",
+}
 
 
 def __getattr__(name: str) -> Any:
     """PEP 562: called for a name that is not here yet."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module("ccproxy.errors" if name in _ERRORS else "ccproxy.convert"), name)
+    value = getattr(import_module(_ELSEWHERE.get(name, "ccproxy.convert")), name)
     globals()[name] = value
     return value
 

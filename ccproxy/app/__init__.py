@@ -84,9 +84,9 @@ class App:
             before._models.retire()
         most = config.limits.remembered
         same = before is not None and before.config.limits.remembered == most
-        self._known: Conversations | None = before._known if before and same else Conversations(most) if most else None
+        self.known: Conversations | None = before.known if before and same else Conversations(most) if most else None
         self._upstreams = {
-            name: _Upstream(name, provider, config, self._known) for name, provider in config.providers.items()
+            name: _Upstream(name, provider, config, self.known) for name, provider in config.providers.items()
         }
         self.warm = [
             (self._upstreams[name].endpoint, provider.warm) for name, provider in config.providers.items() if provider.warm

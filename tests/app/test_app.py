@@ -748,6 +748,18 @@ def test_the_models_name_is_the_one_within_the_group() -> None:
         assert ("system" in document, document["temperature"]) == (meant, 0.5)
 
 
+def test_conversations_are_remembered_as_the_file_says() -> None:
+    turn = [{"role": "user", "content": "on" * 500}, {"role": "assistant", "content": "and on" * 500}]
+    app = App(loads(RULED, {}))
+    body = dialled(app, "claude", model="fast", messages=[*turn * 20, turn[0]]).body
+    assert app.known is not None
+    assert 0 < app.known.size <= app.config.limits.remembered
+    assert App(app.config, before=app).known is app.known
+    forgetful = App(loads(RULED.replace("[limits]", "[limits]\nremembered = 0"), {}), before=app)
+    assert forgetful.known is None
+    assert dialled(forgetful, "claude", model="fast", messages=[*turn * 20, turn[0]]).body == body
+
+
 def test_rules_hold_for_every_pair() -> None:
     app = App(loads(RULED.replace('["fa*"]', '["*"]'), {}))
     for _ in range(3):
