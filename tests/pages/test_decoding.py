@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccproxy.pages.decoding import decoded, encoding
 
@@ -77,3 +79,10 @@ def test_half_a_character_at_a_cut_is_left_out(charset: str) -> None:
 
 def test_half_a_character_at_the_end_is_replaced() -> None:
     assert decoded("nię".encode()[:-1], "utf-8") == ("ni\ufffd", "utf-8")
+
+
+@given(st.binary(max_size=200), st.sampled_from(sorted({*LABELS, "gbk", "big5", "iso-2022-jp", "utf-16be"})), st.booleans())
+def test_any_bytes_are_read(data: bytes, charset: str, whole: bool) -> None:
+    text, name = decoded(data, charset, whole=whole)
+    assert encoding(name) == name
+    text.encode("utf-8")  # no half of a pair

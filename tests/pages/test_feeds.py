@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccproxy.pages.feeds import feed
 
@@ -46,3 +48,24 @@ NO_FEEDS = [BOMB, "<a><b/></a>", "<rss><item>", "", "no xml", "<rss/>", "<?xml v
 @pytest.mark.parametrize("document", NO_FEEDS)
 def test_what_is_no_feed(document: str) -> None:
     assert feed(document) is None
+
+
+XML = [
+    "<rss>",
+    "</rss>",
+    "<item>",
+    "</item>",
+    "<title>",
+    "</title>",
+    "<link href='x'/>",
+    "<?xml version='1.0'?>",
+    "<a:b>",
+    "&amp;",
+    "&x;",
+]
+
+
+@given(st.lists(st.sampled_from([*XML, "<![CDATA[", "]]>", "<!--", "text", "<", "\0", "<description>", "</description>"])))
+def test_no_feed_is_too_odd(pieces: list[str]) -> None:
+    found = feed("".join(pieces))
+    assert found is None or isinstance(found.text, str)

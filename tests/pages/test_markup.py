@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccproxy.pages.markup import Document
 
@@ -83,3 +85,20 @@ HOSTILE += [
 def test_hostile_pages_are_read_to_their_end(piece: str) -> None:
     """In a time that grows with the page: with its square, these would take minutes."""
     Document(piece * (400_000 // len(piece)), "https://e.test/")
+
+
+PIECES = st.sampled_from(
+    ["<", ">", "</", "<!--", "-->", "<![", "]]>", "<?", "&", "&#x", ";", '"', "'", "=", "/", " ", "\n", "x", "é"]
+)
+TAGS = st.sampled_from(
+    ["<p>", "<ul>", "<li>", "<ol>", "</ol>", "<pre>", "</pre>", "<a href=", "</a>", "<td>", "<tr>", "<svg>", "<h1>"]
+)
+ODD = st.lists(
+    PIECES | TAGS | st.sampled_from(["<title>", "<script>", "</script>", "<base href=//[>", "<a href='http://[x'>"])
+)
+
+
+@given(ODD, st.booleans())
+def test_no_page_is_too_odd(pieces: list[str], plain: bool) -> None:
+    page = Document("".join(pieces), "https://e.test/", plain=plain)
+    assert isinstance(page.text, str)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccproxy.cli.mcp.changing import problems_of
 from ccproxy.cli.mcp.foreign import Found, Place, servers_in, translated
@@ -163,3 +165,27 @@ def test_where_the_servers_stand(document: Any, servers: Any) -> None:
 def test_what_has_no_servers(document: Any) -> None:
     with pytest.raises(ValueError, match=r"is not a JSON object|neither"):
         servers_in(document)
+
+
+WORDS = st.sampled_from(
+    ["command", "args", "env", "url", "headers", "type", "http", "${A}", "${A:-b}", "${input:x}", "${", "x", ""]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON, st.booleans())
+def test_any_json_is_taken_or_told(server: Any, as_variables: bool) -> None:
+    (found,) = translated({"s": server}, PLACE, as_variables=as_variables)
+    assert (found.table is None) == bool(found.trouble)
+    if found.table is not None:
+        problems_of("s", found.table)
+
+
+@given(st.text())
+def test_any_name_becomes_one_that_is_taken(name: str) -> None:
+    (found,) = translated({name: {"command": "x"}}, PLACE)
+    assert problems_of(found.name, {"command": "x"}) == []

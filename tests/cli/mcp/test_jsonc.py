@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccproxy.cli.mcp.jsonc import loads
 
@@ -33,3 +37,17 @@ def test_what_is_wrong_is_told_with_its_line() -> None:
 def test_what_is_no_document(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         loads(text)
+
+
+@given(
+    st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+)
+def test_json_is_read_as_it_is(document: Any) -> None:
+    assert loads(json.dumps(document)) == document
+    assert loads(json.dumps(document, indent=1, ensure_ascii=False)) == document
+
+
+@given(st.lists(st.sampled_from(["{", "}", "[", "]", ",", ":", '"', "\\", "//", "/*", "*/", "\n", "1", " "])))
+def test_nothing_else_is_raised(pieces: list[str]) -> None:
+    with suppress(ValueError):
+        loads("".join(pieces))
