@@ -75,6 +75,10 @@ def _group(config: Config, words: str) -> tuple[str, str]:
     if group not in config.groups:
         near = nearest(group, config.groups)
         raise Lost(f'there is no group "{group}"' + (f"; did you mean {near}?" if near else ""), _all(config))
+    if not config.groups[group].models:
+        raise Lost(
+            "the file has no providers, so no models are served", "`ccproxy init example.toml` writes a file that has one"
+        )
     prefix = [] if first == DEFAULT else [first]
     return group, "".join(f"/{word}" for word in [*prefix, *rest])
 

@@ -105,5 +105,6 @@ def _tell(config: Config, name: str, rules: dict[str, Any]) -> None:
     for key, value in rules.items():
         text = json.dumps(value, ensure_ascii=False)
         click.echo(f"{key} = {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}")
-    click.echo()
-    table(("model", "leads to"), [(alias, ", ".join(map(str, targets))) for alias, targets in group.models.items()])
+    if group.models:
+        click.echo()
+        table(("model", "leads to"), [(alias, ", ".join(map(str, targets))) for alias, targets in group.models.items()])

@@ -78,6 +78,13 @@ def test_no_active_group(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ccproxy switch NAME; groups: default" in capsys.readouterr().err
 
 
+def test_a_file_that_serves_mcp_only(capsys: pytest.CaptureFixture[str]) -> None:
+    config = loads("[mcp.servers.x]\nurl = 'http://127.0.0.1:9/mcp'\n", {})
+    with pytest.raises(SystemExit):
+        aim(config, "default")
+    assert "has no providers" in capsys.readouterr().err
+
+
 def test_names_that_can_be_asked_for(config: Config) -> None:
     assert names(config, "qwen") == ("qwen3-coder-plus",), "coder is a target, and no name of the group"
     everything = loads("[providers.p]\nprotocol = 'openai'\n[groups.g.models]\n'*' = 'p/big'\n", {})
