@@ -93,7 +93,8 @@ class Connection:
         self._secrets = secrets_of(settings)
         self._session: ClientSession | None = None
         self._wanted = anyio.Event()
-        self._settled = anyio.Event()
+        self._settled = anyio.Event()  # the attempt that runs has come to an end
+        self._first = anyio.Event()  # the first one has
         self._ended = anyio.Event()
         self._attempt = anyio.Event()  # that it is being connected
         self._waiting = 0  # calls that wait for a connection
@@ -102,6 +103,7 @@ class Connection:
         self._tasks: Any = None
         self._pause = FIRST_PAUSE
         self._began = 0.0
+        self._read = 0.0  # when its lists were read
         self._used = 0.0
         self._level: types.LoggingLevel | None = None
         self._subscribed: set[str] = set()
@@ -143,11 +145,16 @@ class Connection:
         with anyio.move_on_after(self.timeout):
             await self._connected_anew()
 
-    async def settled(self) -> None:
-        """Returns when it is ready or has failed."""
+    async def listed(self, seconds: float) -> None:
+        """Returns when its lists are there, or `seconds` after it was started: who lists waits for a slow server once, and
+        for one that is broken not again."""
         self.want()
-        if self.state in ("idle", "starting"):
-            await self._settled.wait()
+        until = (self._began or anyio.current_time()) + seconds
+        with anyio.move_on_after(until - anyio.current_time()):
+            await self._first.wait()
+        if self.settings.url and self._session is not None and anyio.current_time() - self._read > STALE_SECONDS:
+            with anyio.move_on_after(PING_SECONDS):
+                await self._refresh_all()
 
     async def _connected(self) -> None:
         self._ended = anyio.Event()
@@ -155,7 +162,6 @@ class Connection:
             session = ClientSession(
                 _Watched(reading, self._ended),
                 writing,
-                read_timeout_seconds=self.timeout,
                 logging_callback=self._on_log,
                 message_handler=self._on_message,
                 client_info=_CLIENT,
@@ -181,6 +187,7 @@ class Connection:
         self.capabilities = session.server_capabilities or types.ServerCapabilities()
         for kind in _LISTS:
             await self._read_lists(session, kind)
+        self._read = anyio.current_time()
 
     async def _serve(self, session: ClientSession) -> None:
         """While it is connected."""
@@ -188,6 +195,7 @@ class Connection:
         self._used = anyio.current_time()
         log.info("%s: connected, %d tools", self.name, len(self.tools))
         self._settled.set()
+        self._first.set()
         for kind in _LISTS:
             self._listener.changed(self.name, kind)
         self._tasks.start_soon(self._renew)
@@ -202,6 +210,7 @@ class Connection:
         self.error = f"{failure} ({self._stderr.last})" if self._stderr.last else failure
         log.warning("%s: %s; tried again in %g s", self.name, self.error, self._pause)
         self._settled.set()
+        self._first.set()
         self._wanted = anyio.Event()
         if self._waiting:
             self.want()
@@ -281,11 +290,18 @@ class Connection:
         if session is None:
             return
         try:
-            await self._read_lists(session, kind)
-        except (MCPError, ValidationError) as error:
+            with anyio.fail_after(self.timeout):
+                await self._read_lists(session, kind)
+        except (MCPError, ValidationError, TimeoutError) as error:
             log.warning("%s: its %s cannot be read: %s", self.name, kind, self._words(reason(error)))
             return
         self._listener.changed(self.name, kind)
+
+    async def _refresh_all(self) -> None:
+        """Over HTTP the stream that tells changes may have ended without a sign."""
+        self._read = anyio.current_time()
+        for kind in _LISTS:
+            await self._refresh(kind)
 
     # What it tells
 
@@ -417,7 +433,8 @@ class Connection:
             self.want()
             if self.state == "resting":
                 await self._attempt.wait()
-            await self.settled()
+            if self.state in ("idle", "starting"):
+                await self._settled.wait()
         finally:
             self._waiting -= 1
 

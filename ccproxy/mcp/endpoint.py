@@ -112,7 +112,8 @@ class Endpoint:
                 await self._handle(Owner(key, group), scope, receive, send)
             except Refused as refused:
                 body = refused.error.model_dump_json(by_alias=True).encode()
-                await _reply(send, refused.status, _JSON, body)
+                more = [(b"allow", b"GET, POST, DELETE")] if refused.status == 405 else []  # RFC 9110, section 15.5.6
+                await _reply(send, refused.status, [*_JSON, *more], body)
 
         return handle
 
@@ -197,7 +198,10 @@ class Endpoint:
         if session.is_answering(ids):
             raise Refused(400, "a request with this id is being answered already", id=ids[0])
         with _InUse(session):
-            stream = await session.take(messages, Request({**scope, SESSION: session}))
+            try:
+                stream = await session.take(messages, Request({**scope, SESSION: session}))
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                raise Refused(404, "the session has ended; begin another one with initialize") from None
             if stream is None:
                 await _reply(send, 202, [], b"")
                 return

@@ -6,8 +6,8 @@
 
 - `run` is the one task under which every connection lives. A new configuration is looked for in it, since it is another
   thread that reads the file: connections whose table is the same go on, the others end and begin.
-- A list waits for servers that are starting, `[mcp] wait` seconds for all of them together; who comes later is told of by
-  list_changed. One that is broken is simply not in it.
+- A list waits for servers that are starting, each until `[mcp] wait` seconds after its start; who comes later is told of by
+  list_changed. One that is broken is simply not in it, and not waited for again.
 - A call goes to one server, once. Arguments that do not fit the tool's schema are refused before it is asked.
 """
 
@@ -187,11 +187,11 @@ class Hub(Listener):
             connection.want()
 
     async def settled(self, words: Words = None, seconds: float | None = None) -> None:
-        """Waits until no server is starting any more, but not for longer than this; `[mcp] wait` by default."""
-        with anyio.move_on_after(self.settings.wait if seconds is None else seconds):
-            async with anyio.create_task_group() as tasks:
-                for connection in self._serving(words):
-                    tasks.start_soon(connection.settled)
+        """Waits until each server's lists are there or its first attempt has failed, but for none longer than so many seconds
+        after its start; `[mcp] wait` by default."""
+        async with anyio.create_task_group() as tasks:
+            for connection in self._serving(words):
+                tasks.start_soon(connection.listed, self.settings.wait if seconds is None else seconds)
 
     def _serving(self, words: Words) -> list[Connection]:
         return [connection for name, connection in self.connections.items() if serves(name, words)]

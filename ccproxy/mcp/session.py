@@ -10,7 +10,6 @@ its standing stream, each kind only to a client that has asked for that list bef
 from __future__ import annotations
 
 import logging
-import warnings
 from typing import Any
 
 import anyio
@@ -19,7 +18,6 @@ from attrs import frozen
 from mcp.server.connection import Connection as Peer
 from mcp.server.lowlevel import Server
 from mcp.server.runner import serve_connection
-from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp.shared.transport_context import TransportContext
@@ -166,9 +164,7 @@ class Session:
             self._hub.start(self._log, params)
 
     async def _log(self, params: types.LoggingMessageNotificationParams) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", MCPDeprecationWarning)
-            await self.peer.log(params.level, params.data, params.logger)
+        await self.peer.notify("notifications/message", params.model_dump(by_alias=True, mode="json", exclude_none=True))
 
 
 _TOLD = {

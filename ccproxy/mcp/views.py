@@ -7,7 +7,6 @@ that stand for themselves. What a request's session is stands in its ASGI scope.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -24,8 +23,7 @@ from mcp.server.subscriptions import (
     ServerEvent,
     ToolsListChanged,
 )
-from mcp.shared.exceptions import MCPDeprecationWarning
-from mcp.types import INVALID_PARAMS
+from mcp.shared.exceptions import MCPError
 
 from ccproxy.mcp.connection import Kind
 from ccproxy.mcp.hub import Hub
@@ -62,26 +60,24 @@ class View:
                 self._hub.audience.discard(self)
 
     def _served(self, version: str) -> Server[Any]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", MCPDeprecationWarning)  # log levels are of the protocol's earlier versions
-            server: Server[Any] = _Server(
-                "ccproxy",
-                version=version,
-                title="ccproxy",
-                instructions=INSTRUCTIONS,
-                on_list_tools=self._list_tools,
-                on_call_tool=self._call_tool,
-                on_list_prompts=self._list_prompts,
-                on_get_prompt=self._get_prompt,
-                on_list_resources=self._list_resources,
-                on_list_resource_templates=self._list_templates,
-                on_read_resource=self._read_resource,
-                on_subscribe_resource=self._subscribe,
-                on_unsubscribe_resource=self._unsubscribe,
-                on_completion=self._complete,
-                on_set_logging_level=self._set_level,
-                on_subscriptions_listen=ListenHandler(self._bus),
-            )
+        server: Server[Any] = _Server(
+            "ccproxy",
+            version=version,
+            title="ccproxy",
+            instructions=INSTRUCTIONS,
+            on_list_tools=self._list_tools,
+            on_call_tool=self._call_tool,
+            on_list_prompts=self._list_prompts,
+            on_get_prompt=self._get_prompt,
+            on_list_resources=self._list_resources,
+            on_list_resource_templates=self._list_templates,
+            on_read_resource=self._read_resource,
+            on_subscribe_resource=self._subscribe,
+            on_unsubscribe_resource=self._unsubscribe,
+            on_completion=self._complete,
+            on_subscriptions_listen=ListenHandler(self._bus),
+        )
+        server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)  # of earlier versions
         return server
 
     # Lists
@@ -195,9 +191,7 @@ def _is_envelope(name: str) -> bool:
 def _whole(params: types.PaginatedRequestParams | None) -> None:
     """Lists are given whole, so that there is no cursor to come back with. Raises MCPError."""
     if params is not None and params.cursor is not None:
-        from mcp.shared.exceptions import MCPError
-
-        raise MCPError(INVALID_PARAMS, "there is no such cursor: lists are given in one page")
+        raise MCPError(types.INVALID_PARAMS, "there is no such cursor: lists are given in one page")
 
 
 def _session(ctx: Context) -> Session | None:

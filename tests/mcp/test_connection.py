@@ -90,7 +90,7 @@ def test_a_large_answer_passes() -> None:
 
 BROKEN = [
     (odd("a", "broken"), "I cannot begin: *** is no key"),
-    (odd("a", "silent"), "timed out"),
+    (odd("a", "silent"), "it does not answer in time"),
     ("[mcp.servers.a]\ncommand = '/nowhere/at-all'\n", "there is no at-all"),
     ("[mcp.servers.a]\ncommand = 'true'\ncwd = '/nowhere'\n", "there is no nowhere"),
     (reached("a", "http://127.0.0.1:1/mcp"), "cannot be reached"),
@@ -98,7 +98,9 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("table", "why"), BROKEN)
-def test_a_server_that_cannot_begin_says_why(table: str, why: str) -> None:
+def test_a_server_that_cannot_begin_says_why(table: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "START_SECONDS", 1.0)
+
     async def run() -> None:
         async with inside(table) as (address, endpoint), client(address) as mcp:
             assert (await mcp.list_tools()).tools == []
@@ -238,5 +240,38 @@ def test_one_request_that_cannot_be_sent_leaves_the_others_alone() -> None:
                         assert words(await mcp.call_tool("there__add", {"a": 1, "b": 2})) == "3"
                     assert results == ["done"]
             assert endpoint.hub.connections["there"].state in ("ready", "resting", "starting")
+
+    anyio.run(run)
+
+
+def test_a_slow_server_is_waited_for_once() -> None:
+    async def run() -> None:
+        async with inside("[mcp]\nwait = 1\n" + odd("slow", "silent", more="timeout = 60")) as (address, endpoint):
+            server = endpoint.hub.connections
+            async with client(address) as mcp:
+                assert (await mcp.list_tools()).tools == []
+                assert server["slow"].state == "starting"
+                with anyio.fail_after(0.9):  # no second is waited for again
+                    assert (await mcp.list_prompts()).prompts == []
+                    assert (await mcp.list_resources()).resources == []
+
+    anyio.run(run)
+
+
+def test_lists_of_a_server_over_http_are_read_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream that tells changes may have ended without a sign."""
+    port = free_port()
+
+    async def run() -> None:
+        table = reached("there", f"http://127.0.0.1:{port}/mcp")
+        with http_server(port):
+            async with inside(table) as (address, endpoint), client(address) as mcp:
+                await mcp.list_tools()
+                server = endpoint.hub.connections["there"]
+                server.tools = []
+                endpoint.hub.changed("there", "tools")
+                assert (await mcp.list_tools(cache_mode="bypass")).tools == []
+                monkeypatch.setattr(connection, "STALE_SECONDS", 0.0)
+                assert (await mcp.list_tools(cache_mode="bypass")).tools
 
     anyio.run(run)

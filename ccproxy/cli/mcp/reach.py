@@ -164,8 +164,7 @@ class _Own:
     async def call(self, name: str, arguments: dict[str, Any], progress: ProgressFnT) -> CallToolResult:
         its = self._hub.connections.get(name.partition("__")[0])
         if its is not None:
-            with anyio.move_on_after(SETTLE_SECONDS):
-                await its.settled()
+            await its.listed(SETTLE_SECONDS)
         return await self._hub.call(name, arguments, group=self._group, progress=progress)
 
 
