@@ -187,7 +187,7 @@ class Hub(Listener):
             connection.want()
 
     async def settled(self, words: Words = None, seconds: float | None = None) -> None:
-        """Waits until each server's lists are there or its first attempt has failed, but for none longer than so many seconds
+        """Waits until each server has its lists or has failed for the first time, but for none longer than so many seconds
         after its start; `[mcp] wait` by default."""
         async with anyio.create_task_group() as tasks:
             for connection in self._serving(words):
