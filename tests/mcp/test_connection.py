@@ -246,13 +246,13 @@ def test_one_request_that_cannot_be_sent_leaves_the_others_alone() -> None:
 
 def test_a_slow_server_is_waited_for_once() -> None:
     async def run() -> None:
-        async with inside("[mcp]\nwait = 1\n" + odd("slow", "silent", more="timeout = 60")) as (address, endpoint):
-            async with client(address) as mcp:
-                assert (await mcp.list_tools()).tools == []
-                assert endpoint.hub.connections["slow"].state == "starting"
-                with anyio.fail_after(0.95):  # no second is waited for again
-                    assert (await mcp.list_prompts()).prompts == []
-                    assert (await mcp.list_resources()).resources == []
+        config = "[mcp]\nwait = 1\n" + odd("slow", "silent", more="timeout = 60")
+        async with inside(config) as (address, endpoint), client(address) as mcp:
+            assert (await mcp.list_tools()).tools == []
+            assert endpoint.hub.connections["slow"].state == "starting"
+            with anyio.fail_after(0.95):  # no second is waited for again
+                assert (await mcp.list_prompts()).prompts == []
+                assert (await mcp.list_resources()).resources == []
 
     anyio.run(run)
 
