@@ -58,9 +58,29 @@ PASSED_DOWN_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 class Exchange:
     """See the module. `route(model)` gives the plan for the model that the client asks for, candidates where there are
     several, or the answer itself where no upstream has a part in it; it raises RequestError. client_headers: those that its
-    protocol passes up are enough. operation: the column of the
-    protocols' records. memory: the client's earlier answers, for protocols whose clients refer to them; it is asked before
-    the dial, and told at the end."""
+    protocol passes up are enough. operation: the column of the protocols' records. memory: the client's earlier answers,
+    for protocols whose clients refer to them; it is asked before the dial, and told at the end."""
+
+    # What every exchange begins with, here so that making one costs nothing for it:
+    state: State = "receiving"
+    done = False
+    _body = b""  # of the client, while it may have to be prepared for another pair
+    _candidates: Candidates | None = None  # while they have to hear what came of a pair
+    _said: bytes | None = None  # the conversation, to be kept with its answer
+    _plan: Plan | None = None
+    _secrets: tuple[str, ...] = ()  # of every pair that was asked
+    _prepared: conversion.Prepared | None = None
+    _pump: Pump | None = None
+    _expected: Pump | None = None  # made ahead, for an answer of the form that was asked for
+    _repaired = False  # sent once more after an error
+    _status = 0  # of the upstream; 0 until its head has come
+    _refused = False  # it answered, and not with success
+    _answer_headers: Sequence[tuple[str, str]] = ()  # of the upstream
+    _refusal: bytes | bytearray = b""  # the body of an upstream's error
+    _moved = True  # bytes came from the upstream since the last tick
+    _told = True  # bytes went to the client since the last tick
+    _heard = 0.0  # when the upstream last said something
+    _spoke = 0.0  # when the client was last sent something
 
     def __init__(
         self,
@@ -81,28 +101,6 @@ class Exchange:
         self._client_headers = client_headers
         self._operation = operation
         self._memory = memory
-
-    # What every exchange begins with, so that making one costs nothing for it.
-
-    state: State = "receiving"
-    done = False
-    _body = b""  # of the client, while it may have to be prepared for another pair
-    _candidates: Candidates | None = None  # while they have to hear what came of a pair
-    _said: bytes | None = None  # the conversation, to be kept with its answer
-    _plan: Plan | None = None
-    _secrets: tuple[str, ...] = ()  # of every pair that was asked
-    _prepared: conversion.Prepared | None = None
-    _pump: Pump | None = None
-    _expected: Pump | None = None  # made ahead, for an answer of the form that was asked for
-    _repaired = False  # sent once more after an error
-    _status = 0  # of the upstream; 0 until its head has come
-    _refused = False  # it answered, and not with success
-    _answer_headers: Sequence[tuple[str, str]] = ()  # of the upstream
-    _refusal: bytes | bytearray = b""  # the body of an upstream's error
-    _moved = True  # bytes came from the upstream since the last tick
-    _told = True  # bytes went to the client since the last tick
-    _heard = 0.0  # when the upstream last said something
-    _spoke = 0.0  # when the client was last sent something
 
     def __repr__(self) -> str:
         return f"<Exchange {self.state} {self.record.client}->{self.record.provider or '?'} {self._pump}>"

@@ -62,11 +62,15 @@ class _Planned:
 
 
 class _Ids:
-    """Random ids, drawn many at a time: the system's call would be a tenth of a request's way when its caches are cold."""
+    """Random ids, drawn many at a time, so that not every request calls the system for its own."""
 
     _DIGITS, _COUNT = 24, 128
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """What was drawn and not given."""
         self._drawn: Iterator[str] = iter(())
 
     def next(self) -> str:
@@ -80,6 +84,8 @@ class _Ids:
 
 
 _IDS = _Ids()
+if hasattr(os, "register_at_fork"):  # a program's child must not give what its parent gives; Windows has no such children
+    os.register_at_fork(after_in_child=_IDS.forget)
 
 
 class Entrance:

@@ -244,6 +244,16 @@ class UpstreamConnection:
 class Errand:
     """One Dial carried out. Starts at once. Raises RequestError for a target or header that cannot be sent."""
 
+    # What every errand begins with, here so that making one costs nothing for it:
+    _connection: UpstreamConnection | None = None
+    _stop_connecting: Callable[[], object] | None = None
+    _over = False
+    _paused = False
+    silent = True  # no byte of an answer has come
+    _head: ResponseHead | None = None
+    _body: BodyReader | None = None
+    _decoder: ContentDecoder | None = None
+
     def __init__(self, dial: Dial, asker: Asker, upstreams: Upstreams) -> None:
         self._endpoint = dial.endpoint
         self._request = (_head_of(dial), dial.body)  # empty once it will not be sent again; bodies are large
@@ -258,15 +268,6 @@ class Errand:
         # Of the answer, so behind the write:
         self._reader = HeadReader.client(dial.method)
         self._one: Callable[[bytes], bytes] = _not_one  # of a body that is not coded, its reader's
-
-    _connection: UpstreamConnection | None = None
-    _stop_connecting: Callable[[], object] | None = None
-    _over = False
-    _paused = False
-    silent = True  # no byte of an answer has come
-    _head: ResponseHead | None = None
-    _body: BodyReader | None = None
-    _decoder: ContentDecoder | None = None
 
     def __repr__(self) -> str:
         phase = "over" if self._over else "answering" if self._body else "asked" if self._connection else "connecting"

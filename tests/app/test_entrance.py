@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
 
 from ccproxy.actions import Accept, Dial, Reply
 from ccproxy.app import App
-from ccproxy.app.entrance import _Ids
+from ccproxy.app.entrance import _IDS, _Ids
 from ccproxy.config import loads
 from ccproxy.transport.http1 import HeadReader, RequestHead
 
@@ -126,3 +127,19 @@ def test_no_id_is_given_twice() -> None:
     assert len(set(given)) == 1000
     assert {len(id) for id in given} == {24}
     assert all(int(id, 16) >= 0 for id in given)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no such processes")
+def test_a_child_gives_other_ids_than_its_parent() -> None:
+    _IDS.next()
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(write, _IDS.next().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    told = os.read(read, 100).decode()
+    os.close(read)
+    os.close(write)
+    assert told
+    assert told != _IDS.next()
