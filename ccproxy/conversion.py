@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
@@ -29,7 +29,9 @@ from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols.base import Call, Chat, Headers, Memory, Operation, Protocol
 from ccproxy.pump import Carrier, Converter, Folder, Gatherer, Pump, Relay, Stages, Turner, whole_document
 from ccproxy.turns import exact_id
-from ccproxy.turnwise import Conversations, Way
+
+if TYPE_CHECKING:  # it is loaded by those who remember anything
+    from ccproxy.turnwise import Conversations, Way
 
 CHAT = "chat"
 _WITH_TOOLS = frozenset({CHAT, "count"})
@@ -175,6 +177,7 @@ def _way(
     stream: bool,
 ) -> Way:
     """How `known` converts a request's pieces: the steps of `prepare`, in the same order."""
+    from ccproxy.turnwise import Way
 
     def write(request: Request, context: Context, rules: Rules | None) -> dict[str, JSON]:
         if rules is not None:

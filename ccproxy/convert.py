@@ -14,6 +14,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
@@ -24,7 +25,9 @@ from ccproxy.model import JSON, Context, Target
 from ccproxy.policy.vendors import BUILT_IN
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call, Protocol
-from ccproxy.turnwise import Conversations
+
+if TYPE_CHECKING:
+    from ccproxy.turnwise import Conversations
 
 
 @frozen(kw_only=True)

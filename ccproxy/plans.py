@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
@@ -12,7 +13,9 @@ from ccproxy.model import Target, Usage
 from ccproxy.policy.keys import Choice, Pair
 from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols.base import Headers, Protocol
-from ccproxy.turnwise import Conversations
+
+if TYPE_CHECKING:
+    from ccproxy.turnwise import Conversations
 
 
 @frozen(kw_only=True)

@@ -10,8 +10,6 @@ begin or end in what is not searched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 WIDEST = 32
 KEPT = 8
 """Bodies: an agent, its helpers, and those of another window."""
@@ -20,21 +18,21 @@ _FIRST = 16 * 1024
 """Bytes that are compared first; then twice as many, and so on."""
 
 
-@dataclass(slots=True)
 class _Kept:
-    name: str
-    body: bytes
-    place: int
+    __slots__ = ("body", "name", "place")
+
+    def __init__(self, name: str, body: bytes, place: int) -> None:
+        self.name, self.body, self.place = name, body, place
 
 
-@dataclass(slots=True)
 class News:
     """part: what has to be searched. place: where the word stands that stands once; -1 where that is not known. before: the
     kept body that this one goes on."""
 
-    part: bytes
-    place: int = -1
-    before: _Kept | None = None
+    __slots__ = ("before", "part", "place")
+
+    def __init__(self, part: bytes, place: int = -1, before: _Kept | None = None) -> None:
+        self.part, self.place, self.before = part, place, before
 
 
 class Bodies:
