@@ -16,10 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
-LONGEST = 32
-"""As the configuration takes them."""
+from ccproxy.config.mcp import LONGEST_SERVER
 
 
 class Untranslatable(Exception):
@@ -81,10 +80,10 @@ def translated(servers: Mapping[str, Any], place: Place, *, as_variables: bool =
 def _named(name: str, taken: set[str]) -> str:
     """The name as the configuration takes it. Of a path, as Cline's marketplace has them, the last part."""
     word = re.sub(r"[^A-Za-z0-9_-]+", "-", name.rstrip("/").rpartition("/")[2])
-    word = re.sub(r"[_-]*(__|--|_-|-_)[_-]*", lambda m: m[0][0], word)[:LONGEST].strip("_-") or "server"
+    word = re.sub(r"[_-]*(__|--|_-|-_)[_-]*", lambda m: m[0][0], word)[:LONGEST_SERVER].strip("_-") or "server"
     if word not in taken:
         return word
-    return next(other for i in range(2, 1000) if (other := f"{word[: LONGEST - 4]}-{i}") not in taken)
+    return next(other for i in range(2, 1000) if (other := f"{word[: LONGEST_SERVER - 4]}-{i}") not in taken)
 
 
 _SECRET_NAME = re.compile(r"key|token|secret|password|passwd|auth|credential|cookie|(^|_)pat(_|$)", re.IGNORECASE)
@@ -215,7 +214,3 @@ class _Translation:
             return f"{scheme} ${{{variable}}}" if space and scheme in ("Bearer", "Basic") else f"${{{variable}}}"
         self._notes.append(f"holds a secret in plain text ({f'{where}.{name}' if name else where})")
         return text
-
-
-def with_note(found: Found, note: str) -> Found:
-    return evolve(found, notes=(*found.notes, note))

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ccproxy.cli import main
+from ccproxy.cli.mcp.calling import shown
 from tests.fakes.server import free_port
 from tests.mcp.serving import serving, stdio
 
@@ -183,3 +184,23 @@ def test_the_states_are_behind_the_keys(tmp_path: Path) -> None:
         assert [answer.status_code for answer in answers.values()] == [200, 403, 401]
         assert {server["name"] for server in answers["k-me"].json()["servers"]} == {"plain", "asleep"}
         assert httpx.post(f"{address}/mcp/servers", headers={"x-api-key": "k-me"}, trust_env=False).status_code == 404
+
+
+def test_every_kind_of_content_is_shown() -> None:
+    content = [
+        {"type": "text", "text": "a\nb"},
+        {"type": "audio", "mimeType": "audio/wav", "data": "AAAA"},
+        {"type": "resource", "resource": {"uri": "x://1", "text": "inside"}},
+        {"type": "resource", "resource": {"uri": "x://2", "blob": "AAAAAAAA"}},
+        {"type": "resource_link", "name": "n", "uri": "x://3"},
+        {"type": "later"},
+    ]
+    assert list(shown({"content": content, "structuredContent": {"a": 1}})) == [
+        "a\nb",
+        "[audio: audio/wav, 3 bytes]",
+        "[resource: x://1]\ninside",
+        "[resource: x://2, 6 bytes]",
+        "[resource: n, x://3]",
+        "[later]",
+    ]
+    assert list(shown({"content": [], "structuredContent": {"a": 1}})) == ['{\n  "a": 1\n}']
