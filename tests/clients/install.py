@@ -17,13 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.clients.kinds import PACKAGES, Package
+from tests.clients.running import environment
 
 LONGEST = 300
 """Seconds for one package; 15 to 80 are usual."""
 
 
 class Missing(Exception):
-    """The package cannot be installed here, and why."""
+    """The package cannot be installed here, or does not start, and why."""
 
 
 def program(package: Package, folder: Path) -> Path:
@@ -31,7 +32,7 @@ def program(package: Package, folder: Path) -> Path:
     import fcntl  # not everywhere, and collected everywhere
 
     own = folder / package.program
-    own.mkdir(parents=True, exist_ok=True)
+    (own / "home").mkdir(parents=True, exist_ok=True)
     outcome = own / "outcome"
     with (own / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -39,6 +40,10 @@ def program(package: Package, folder: Path) -> Path:
             outcome.write_text(_installed(package, own))
     if reason := outcome.read_text():
         raise Missing(reason)
+    return _program(package, own)
+
+
+def _program(package: Package, own: Path) -> Path:
     return _PLACES[package.registry](own) / package.program
 
 
@@ -46,6 +51,7 @@ def _installed(package: Package, own: Path) -> str:
     """Why it did not go, "" when it did."""
     try:
         _WAYS[package.registry](package, own)
+        _run([str(_program(package, own)), "--version"], environment(own / "home"))  # not with an old Node, say
     except subprocess.CalledProcessError as error:
         return f"{package.name} {package.version}: {error.stdout[-1000:]}"
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -57,30 +63,29 @@ def _by_npm(package: Package, own: Path) -> None:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         raise FileNotFoundError("node and npm are not there")
-    home = own / "home"
-    home.mkdir(exist_ok=True)
     configured = Path.home() / ".npmrc"
     more = {"NPM_CONFIG_USERCONFIG": str(configured)} if configured.exists() else {}
+    env = {**os.environ, **more, "HOME": str(own / "home")}
     flags = ["--no-save", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel", "error"]
-    _run([npm, "install", *flags, "--cache", str(own / "cache"), "--prefix", str(own), _pinned(package, "@")], home, more)
+    command = [npm, "install", *flags, "--cache", str(own / "cache"), "--prefix", str(own), _pinned(package, "@")]
+    _run(command, env)
     shutil.rmtree(own / "cache", ignore_errors=True)
 
 
 def _by_pip(package: Package, own: Path) -> None:
     venv.create(own / "venv", with_pip=True)
     pip = [str(own / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-compile"]
-    _run([*pip, "--disable-pip-version-check", "--only-binary", ":all:", _pinned(package, "==")], Path.home(), {})
+    _run([*pip, "--disable-pip-version-check", "--only-binary", ":all:", _pinned(package, "==")], dict(os.environ))
 
 
 def _pinned(package: Package, between: str) -> str:
     return f"{package.name}{between}{package.version}"
 
 
-def _run(command: list[str], home: Path, more: dict[str, str]) -> None:
-    environment = {**os.environ, **more, "HOME": str(home)}
+def _run(command: list[str], env: dict[str, str]) -> None:
     subprocess.run(
         command,
-        env=environment,
+        env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -84,11 +84,11 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def _run(command: list[str], work: Path, environment: dict[str, str]) -> Ran:
+def _run(command: list[str], work: Path, env: dict[str, str]) -> Ran:
     process = subprocess.Popen(
         command,
         cwd=work,
-        env=environment,
+        env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
