@@ -20,7 +20,7 @@ def ccproxy_version() -> str:
 
 def index(config: Config) -> Reply:
     """The groups with their aliases, and every protocol's paths. No key, no provider's address."""
-    document = {
+    document: dict[str, object] = {
         "name": "ccproxy",
         "version": ccproxy_version(),
         "groups": {
@@ -32,6 +32,8 @@ def index(config: Config) -> Reply:
             for protocol in PROTOCOLS.values()
         },
     }
+    if config.mcp is not None:
+        document["mcp"] = ["/mcp/http", *(f"{_path(name)}/mcp/http" for name in config.groups if _path(name) != "/")]
     return json_reply(200, document)
 
 

@@ -370,6 +370,13 @@ class Connection:
         (self._subscribed.add if on else self._subscribed.discard)(uri)
         await self._asked(_subscription(uri, on), TypeAdapter(types.EmptyResult))
 
+    def drop(self, uri: str) -> None:
+        """Nobody is subscribed to it any more. Waits for no answer."""
+        if uri in self._subscribed:
+            self._subscribed.discard(uri)
+            if self._session is not None:
+                self._tasks.start_soon(self._tried, _subscription(uri, False))
+
     def set_level(self, level: types.LoggingLevel) -> None:
         """The least severe of its messages that anybody wants."""
         if level != self._level:

@@ -340,14 +340,15 @@ class Hub(Listener):
         if not others and self._subscribers.pop(uri, None) is not None:
             await (await self._owner(uri, self.words(audience.group))).subscribe(uri, False)
 
-    async def leave(self, audience: Audience) -> None:
-        """It is told nothing any more."""
+    def leave(self, audience: Audience) -> None:
+        """It is told nothing any more. Waits for nobody, for it may be the end of all."""
         self.audience.discard(audience)
         for uri in [uri for uri, others in self._subscribers.items() if audience in others]:
-            try:
-                await self.unsubscribe(audience, uri)
-            except MCPError as error:
-                log.info("%s", error.message)
+            self._subscribers[uri].discard(audience)
+            if not self._subscribers[uri]:
+                del self._subscribers[uri]
+                for connection in self.connections.values():
+                    connection.drop(uri)
 
     def set_level(self, level: types.LoggingLevel) -> None:
         """The least severe message that any client wants."""

@@ -92,8 +92,7 @@ class Session:
             self.end()
             self._inbox.close()
             self._reading.close()
-            with anyio.CancelScope(shield=True):
-                await self._hub.leave(self)
+            self._hub.leave(self)
 
     def end(self) -> None:
         self.over = True

@@ -56,3 +56,9 @@ def test_a_bare_folder_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_probes_and_replies() -> None:
     assert (probe().status, json.loads(probe().body)) == (200, {"status": "ok"})
     assert json_reply(201, {"ü": 1}).body == '{"ü":1}'.encode()
+
+
+def test_the_mcp_endpoint_is_shown_where_there_is_one() -> None:
+    assert "mcp" not in json.loads(index(loads(CONFIG, {})).body)
+    document = json.loads(index(loads(f"{CONFIG}[mcp]\n", {})).body)
+    assert document["mcp"] == ["/mcp/http", "/qwen/mcp/http"]

@@ -236,3 +236,47 @@ def test_a_server_may_start_with_ccproxy() -> None:
 )
 def test_which_uris_a_template_makes(template: str, uri: str, fits: bool) -> None:
     assert _fits(template, uri) is fits
+
+
+class Heard:
+    """An audience that counts."""
+
+    group = ""
+
+    def __init__(self) -> None:
+        self.uris: list[str] = []
+
+    def changed(self, kind: Any) -> None: ...
+
+    def updated(self, uri: str) -> None:
+        self.uris.append(uri)
+
+    def logged(self, params: Any) -> None: ...
+
+
+def test_a_resource_is_subscribed_to_once_for_all_who_want_it() -> None:
+    async def run() -> None:
+        async with hub_of(stdio("plain")) as hub:
+            await hub.settled(seconds=20)
+            asked: list[tuple[str, bool]] = []
+
+            async def subscribe(uri: str, on: bool) -> None:
+                asked.append((uri, on))
+
+            plain = hub.connections["plain"]
+            plain.subscribe = subscribe  # type: ignore[method-assign]
+            plain.drop = lambda uri: asked.append((uri, False))  # type: ignore[method-assign]
+            one, two = Heard(), Heard()
+            await hub.subscribe(one, "plain://readme")
+            await hub.subscribe(two, "plain://readme")
+            hub.updated("plain", "plain://readme")
+            await hub.unsubscribe(one, "plain://readme")
+            hub.updated("plain", "plain://readme")
+            assert (len(one.uris), len(two.uris)) == (1, 2)
+            assert asked == [("plain://readme", True)]
+            hub.leave(two)
+            assert asked == [("plain://readme", True), ("plain://readme", False)]
+            hub.updated("plain", "plain://readme")
+            assert len(two.uris) == 2
+
+    anyio.run(run)
