@@ -31,6 +31,7 @@ def mcp_config(file: str | None, group: str, port: int | None) -> Config:
 def run(work: Callable[..., Awaitable[T]], *arguments: object) -> T:
     """Runs to its end. What MCP refuses ends the command."""
     import anyio
+    import httpx2
     from mcp.shared.exceptions import MCPError
 
     logging.getLogger("ccproxy.mcp").setLevel(logging.CRITICAL)  # what went wrong is in the states
@@ -38,10 +39,12 @@ def run(work: Callable[..., Awaitable[T]], *arguments: object) -> T:
         return anyio.run(work, *arguments)
     except BaseExceptionGroup as group:
         error = _first(group)
-    except MCPError as single:
+    except (MCPError, httpx2.HTTPError) as single:
         error = single
     if isinstance(error, MCPError):
         fail(error.message)
+    if isinstance(error, httpx2.HTTPError):
+        fail("the connection to the ccproxy that runs broke off; a call may have taken effect")
     raise error
 
 

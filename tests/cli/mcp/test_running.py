@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import httpx2
 import pytest
 from click.testing import CliRunner
+from mcp.shared.exceptions import MCPError
 
 from ccproxy.cli import main
 from ccproxy.cli.mcp.running import run
@@ -40,3 +42,22 @@ def test_errors_within_task_groups() -> None:
 
     with pytest.raises(KeyError):
         run(fails, KeyError("x"))
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (httpx2.ReadError("x"), "broke off; a call may have taken effect"),
+        (MCPError(-32602, "no such tool"), "no such tool"),
+    ],
+)
+def test_what_goes_wrong_on_the_way_is_told(
+    error: Exception, words: str, grouped: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def fails() -> None:
+        raise ExceptionGroup("a", [error]) if grouped else error
+
+    with pytest.raises(SystemExit) as ended:
+        run(fails)
+    assert (ended.value.code, words in capsys.readouterr().err) == (1, True)
