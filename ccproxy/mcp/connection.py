@@ -29,7 +29,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ccproxy.config import Mcp, McpServer
-from ccproxy.mcp.transports import Stderr, masked, opened, reason, secrets_of
+from ccproxy.mcp.transports import Stderr, Watched, masked, opened, reason, secrets_of
 
 log = logging.getLogger("ccproxy.mcp")
 
@@ -39,7 +39,8 @@ State = Literal["idle", "starting", "ready", "resting", "disabled"]
 START_SECONDS = 90.0
 """From the start to the lists: npx and uvx fetch a server's packages the first time."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
+"""Long, since nobody waits for its end: a call begins an attempt at once."""
 EAGER_PAUSE = 1.0
 
 STABLE_SECONDS = 30.0
@@ -160,7 +161,7 @@ class Connection:
         self._ended = anyio.Event()
         async with opened(self.name, self.settings, self._suspect, self._stderr) as (reading, writing):
             session = ClientSession(
-                _Watched(reading, self._ended),
+                Watched(reading, self._ended),
                 writing,
                 logging_callback=self._on_log,
                 message_handler=self._on_message,
@@ -503,43 +504,3 @@ def _unreadable(error: Exception) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"]))
     return f"{where}: {first['msg']}" if where else str(first["msg"])
-
-
-class _Watched:
-    """A connection's incoming messages, and `ended` at their end: the SDK's session tells nobody."""
-
-    def __init__(self, inner: Any, ended: anyio.Event) -> None:
-        self._inner = inner
-        self._end = ended
-
-    @property
-    def last_context(self) -> Any:
-        return getattr(self._inner, "last_context", None)
-
-    async def receive(self) -> Any:
-        try:
-            return await self._inner.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
-            self._end.set()
-            raise
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    def __aiter__(self) -> _Watched:
-        return self
-
-    async def __anext__(self) -> Any:
-        try:
-            return await self._inner.__anext__()
-        except (StopAsyncIteration, anyio.ClosedResourceError):
-            self._end.set()
-            raise
-
-    async def __aenter__(self) -> _Watched:
-        await self._inner.__aenter__()
-        return self
-
-    async def __aexit__(self, *details: Any) -> bool | None:
-        ended: bool | None = await self._inner.__aexit__(*details)
-        return ended

@@ -106,7 +106,9 @@ class Forgiving(httpx2.AsyncBaseTransport):
             self._failed()
             if request.method != "POST":
                 raise
-            said = ErrorData(code=CONNECTION_CLOSED, message=f"cannot be reached: {reason(error)}")
+            unsent = isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout))
+            what = "cannot be reached" if unsent else "the connection broke, and the call may have taken effect"
+            said = ErrorData(code=CONNECTION_CLOSED, message=f"{what}: {reason(error)}")
             body = JSONRPCError(jsonrpc="2.0", id=None, error=said).model_dump_json(by_alias=True)
             return httpx2.Response(
                 502, headers={"content-type": "application/json"}, content=body.encode(), request=request
@@ -114,6 +116,46 @@ class Forgiving(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+class Watched:
+    """A connection's incoming messages, and `ended` at their end: the SDK's session tells nobody."""
+
+    def __init__(self, inner: Any, ended: anyio.Event) -> None:
+        self._inner = inner
+        self._end = ended
+
+    @property
+    def last_context(self) -> Any:
+        return getattr(self._inner, "last_context", None)
+
+    async def receive(self) -> Any:
+        try:
+            return await self._inner.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            self._end.set()
+            raise
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def __aiter__(self) -> Watched:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await self._inner.__anext__()
+        except (StopAsyncIteration, anyio.ClosedResourceError):
+            self._end.set()
+            raise
+
+    async def __aenter__(self) -> Watched:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *details: Any) -> bool | None:
+        ended: bool | None = await self._inner.__aexit__(*details)
+        return ended
 
 
 # ---------------------------------------------------------------------------------------------------------------------

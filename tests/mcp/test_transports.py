@@ -70,19 +70,23 @@ def test_lines_of_stderr_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
     assert "hush" not in caplog.text
 
 
-def test_a_message_that_cannot_be_sent_is_answered() -> None:
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [(httpx2.ConnectError("no route"), "cannot be reached"), (httpx2.ReadError("reset"), "the call may have taken effect")],
+)
+def test_a_message_that_cannot_be_sent_is_answered(failure: httpx2.TransportError, said: str) -> None:
     failures: list[None] = []
 
     class Broken(httpx2.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            raise httpx2.ConnectError("no route to https://x.example/?key=hush")
+            raise failure
 
     async def run() -> None:
         async with httpx2.AsyncClient(transport=Forgiving(Broken(), lambda: failures.append(None))) as http:
             answer = await http.post("https://x.example/mcp")
             assert answer.status_code == 502
-            assert "cannot be reached" in answer.json()["error"]["message"]
-            with pytest.raises(httpx2.ConnectError):
+            assert said in answer.json()["error"]["message"]
+            with pytest.raises(httpx2.TransportError):
                 await http.get("https://x.example/mcp")
         assert len(failures) == 2
 
