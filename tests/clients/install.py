@@ -51,7 +51,8 @@ def _installed(package: Package, own: Path) -> str:
     """Why it did not go, "" when it did."""
     try:
         _WAYS[package.registry](package, own)
-        _run([str(_program(package, own)), "--version"], environment(own / "home"))  # not with an old Node, say
+        if package.tells:
+            _run([str(_program(package, own)), "--version"], environment(own / "home"))  # not with an old Node, say
     except subprocess.CalledProcessError as error:
         return f"{package.name} {package.version}: {error.stdout[-1000:]}"
     except (OSError, subprocess.TimeoutExpired) as error:

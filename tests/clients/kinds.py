@@ -22,12 +22,14 @@ UNNAMED = f"What does the note in this folder say? Write it to {ANSWER}."
 
 @frozen
 class Package:
-    """What is installed: `name` of npm, or of PyPI into an environment of its own. program: the command in it."""
+    """What is installed: `name` of npm, or of PyPI into an environment of its own. program: the command in it.
+    tells: it can be asked for its version, to see that it starts."""
 
     registry: Literal["npm", "pypi"]
     name: str
     version: str
     program: str
+    tells: bool = False
 
 
 @frozen(kw_only=True)
@@ -49,14 +51,14 @@ class Client:
 
 
 PACKAGES = {
-    "claude-code": Package("npm", "@anthropic-ai/claude-code", "2.1.332", "claude"),
-    "gemini-cli": Package("npm", "@google/gemini-cli", "0.61.0", "gemini"),
-    "codex": Package("npm", "@openai/codex", "0.171.0", "codex"),
-    "qwen-code": Package("npm", "@qwen-code/qwen-code", "0.24.4", "qwen"),
-    "opencode": Package("npm", "opencode-ai", "1.18.33", "opencode"),
-    "cline": Package("npm", "cline", "3.0.65", "cline"),
-    "continue": Package("npm", "@continuedev/cli", "1.5.47", "cn"),
-    "aider": Package("pypi", "aider-chat", "0.86.2", "aider"),
+    "claude-code": Package("npm", "@anthropic-ai/claude-code", "2.1.332", "claude", True),
+    "gemini-cli": Package("npm", "@google/gemini-cli", "0.61.0", "gemini", True),
+    "codex": Package("npm", "@openai/codex", "0.171.0", "codex", True),
+    "qwen-code": Package("npm", "@qwen-code/qwen-code", "0.24.4", "qwen", True),
+    "opencode": Package("npm", "opencode-ai", "1.18.33", "opencode", True),
+    "cline": Package("npm", "cline", "3.0.65", "cline", True),
+    "continue": Package("npm", "@continuedev/cli", "1.5.47", "cn", True),
+    "aider": Package("pypi", "aider-chat", "0.86.2", "aider", True),
 }
 
 
