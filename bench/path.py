@@ -1,11 +1,12 @@
 """What stands between a request's bytes and its first byte of content: counted, so that it is the same on every machine.
 
-    python -m bench.path [CLIENT UPSTREAM]... [--modules N] [--bare]
+    python -m bench.path [CLIENT UPSTREAM]... [--modules N] [--bare] [--renamed] [--size SIZE]
 
 Real connections on wires that only remember: a request goes in, the write to the upstream ends the first part; an answer's
 head and first word go in, the write to the client ends the second. Between the two is what is done while the request is on
 its way. Everything has been asked before, so that all that is remembered is there, and answers' heads differ in their date
 and request id, as a provider's do. --bare: requests and answers with the headers alone that they cannot do without.
+--renamed: the upstream has another name for the model. --size: of the request's body, one of those of `bench requests`.
 
 Counted are the instructions of the interpreter in our own and the libraries' Python, and the calls of all functions, those
 in C among them. On a machine whose caches were used for other things meanwhile, an instruction takes 30 to 80 ns, two or
@@ -32,8 +33,9 @@ from ccproxy.app import App
 from ccproxy.config import load
 from ccproxy.errors import UpstreamError
 from ccproxy.measure.answers import speech
+from ccproxy.measure.bodies import SIZES
 from ccproxy.measure.timing import uncollected
-from ccproxy.measure.ways import PATHS, configuration, question
+from ccproxy.measure.ways import PATHS, SMALL, configuration, question
 from ccproxy.transport.seam import Peer
 from ccproxy.transport.serving import ClientConnection, House
 from ccproxy.transport.upstream import Upstreams
@@ -108,19 +110,19 @@ class Cost:
 class Way:
     """A client's connection and an upstream's, and requests on them."""
 
-    def __init__(self, client: str, upstream: str, *, bare: bool = False) -> None:
+    def __init__(self, client: str, upstream: str, *, bare: bool = False, renamed: bool = False, size: str = SMALL) -> None:
         self._later: deque[Callable[[], None]] = deque()
         self._part = ""
         self._reached = 0.0
         self._count = 0
         self._upstream: Peer | None = None
-        app = _app()
+        app = _app(renamed=renamed)
         upstreams = Upstreams(self._connect, time.monotonic, app.limits)
         house = House(app, upstreams, time.monotonic, self._later.append, lambda job: None)
         self._client = ClientConnection(house)
         self._wire = Memory(self._written)
         self._client.opened(self._wire, "127.0.0.1")
-        self._request = _request(client, upstream, {} if bare else AGENT)
+        self._request = _request(client, upstream, {} if bare else AGENT, size)
         said = speech(upstream)
         self._head = said.head.decode().removesuffix("\r\n") + ("" if bare else PROVIDER) + "\r\n"
         self._lead, self._rest = said.lead, said.pieces[0] + said.tail
@@ -224,16 +226,17 @@ def _name_of(code: CodeType) -> tuple[str, str]:
     return path.replace("/", "."), code.co_qualname
 
 
-def _app() -> App:
+def _app(*, renamed: bool) -> App:
     logging.getLogger("ccproxy").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="ccproxy-bench-") as name:
         path = Path(name) / "ccproxy.toml"
-        path.write_text(configuration(1, "http://127.0.0.1:9", {}))
+        written = configuration(1, "http://127.0.0.1:9", {})
+        path.write_text(written.replace('/*"', '/its-own-name"') if renamed else written)
         return App(load(path))
 
 
-def _request(client: str, upstream: str, more: dict[str, str]) -> bytes:
-    body = question(client, "bench-burst-2")
+def _request(client: str, upstream: str, more: dict[str, str], size: str) -> bytes:
+    body = question(client, "bench-burst-2", size)
     path = f"/{upstream}" + PATHS[client].format(model="bench-burst-2", action="streamGenerateContent?alt=sse")
     headers = {"host": "127.0.0.1:1", "content-type": "application/json", **more, "content-length": str(len(body))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -244,12 +247,14 @@ def _request(client: str, upstream: str, more: dict[str, str]) -> bytes:
 @click.argument("protocols", nargs=-1)
 @click.option("--modules", default=0, help="So many modules with their share of request and answer.")
 @click.option("--bare", is_flag=True)
-def main(protocols: tuple[str, ...], modules: int, bare: bool) -> None:
+@click.option("--renamed", is_flag=True)
+@click.option("--size", type=click.Choice([SMALL, *SIZES]), default=SMALL)
+def main(protocols: tuple[str, ...], modules: int, bare: bool, renamed: bool, size: str) -> None:
     pairs = list(zip(protocols[::2], protocols[1::2], strict=True)) or PAIRS
     click.echo("| pair | part | instructions | calls | µs |\n|---|---|---|---|---|")
     shares = []
     for client, upstream in pairs:
-        way = Way(client, upstream, bare=bare)
+        way = Way(client, upstream, bare=bare, renamed=renamed, size=size)
         found = costs(way)
         with uncollected():
             times = [way.run() for _ in range(TIMED)]

@@ -47,6 +47,7 @@ class Prepared:
     body: bytes
     stream: bool
     relayed: bool = field(default=False)
+    remember: Callable[[], None] | None = field(default=None)
 
 
 def document_of(body: bytes) -> dict[str, JSON]:
@@ -125,8 +126,13 @@ def prepare(
     """The request for the upstream. rules: what the group does to it. known: what earlier requests became, with which it is
     faster and comes to the same. Fills the context. Raises RequestError, Unsupported among them."""
     ours, theirs = _column(client, operation), _column(upstream, operation)
-    ours.peek(document, context, call)
     own, chat = client.name == upstream.name, operation == CHAT
+    known = known if chat and len(body) >= _LARGE else None
+    request = None
+    if own or known is not None:
+        ours.peek(document, context, call)
+    else:  # it has to be read in any case
+        request = ours.read_request(document, context, call)
     asking = target.traits.stream if target.stream == "auto" else target.stream
     stream = context.stream if not chat or asking == "auto" else asking == "always"
     shape = context.shape if own else ""
@@ -136,15 +142,15 @@ def prepare(
     asks_alike = own and stream == context.stream and shape in ours.native_shapes and not (chat and target.defaults)
     if chat:
         context.count_input = partial(_tokens_of, told, upstream)
-    news = known.bodies.news(client.name, body) if known is not None and own and chat else News(body)
+    news = known.bodies.news(client.name, body) if known is not None and own else News(body)
     told.relayed = asks_alike and not in_words and not any(mark in news.part for mark in (SEALED, *ours.unfit))
-    if known is not None and chat and not own and not in_words and len(body) >= _LARGE:
+    if known is not None and not own and not in_words:
         written = known.body(_way(client, upstream, target, context, call, rules, stream), document)
         if written is not None:
             told.body = written
             return told
     if not told.relayed or rules is not None or (chat and _is_limited(target)):
-        request = ours.read_request(document, context, call)
+        request = request if request is not None else ours.read_request(document, context, call)
         if chat and not own:
             notes.own_members(request.extras, context, client.chat.quiet)
             notes.inner_members(request, context, client.chat.quiet_within)
@@ -158,13 +164,14 @@ def prepare(
             return told
     relay = partial(_relayed, context=context, chat=theirs) if isinstance(theirs, Chat) else _renamed
     told.body = relay(body, document, target, news)
-    if known is not None and chat and news.place >= 0:
-        known.bodies.keep(client.name, body, news)
+    if known is not None and news.place >= 0:
+        told.remember = partial(known.bodies.keep, client.name, body, news)
     return told
 
 
 _LARGE = 16 * 1024
-"""Bytes of a body from which on it is worth while to remember it: it has tools, or a history."""
+"""Bytes of a body from which on it is worth while to remember it: it has tools, or a history. A smaller one is converted,
+or searched, sooner than it is compared."""
 
 
 def _way(

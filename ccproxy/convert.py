@@ -94,6 +94,8 @@ def convert_request(
     path = upstream.chat.path(wanted, True, "")
     destination = evolve(wanted, traits=BUILT_IN.traits("", "", wanted.model, path))
     prepared = prepare(raw, document, client, upstream, destination, context, call, known=known)
+    if prepared.remember is not None:
+        prepared.remember()
     return Converted(body=prepared.body, path=prepared.path, headers=dict(prepared.headers), context=context)
 
 

@@ -13,7 +13,8 @@
 - Where several (target, key) pairs may serve the request, one that fails before the commit is followed by the next: the
   request is prepared anew from the client's bytes, for whatever protocol that one speaks, as if the first had never been.
   Which pair is next, and what rests, is `policy/keys.py`'s.
-- What only the answer needs is made while the request is on its way (`meanwhile`), since a model thinks for longer.
+- What only the answer needs, or the next request, is made while this one is on its way (`meanwhile`), since a model thinks
+  for longer.
 - After the commit the runtime calls `pump` for every slice: one synchronous call, no actions, no clock. `tick` finds out
   from flags whether bytes came and went since the last one.
 - An error that the vendor table has a repair for is answered with a second dial, once, and before the commit.
@@ -130,6 +131,9 @@ class Exchange:
         prepared = self._prepared
         if self.state == "dialled" and prepared is not None:
             self._expected = self._pump_for(relayed=prepared.relayed, streams=prepared.stream)
+            remember, prepared.remember = prepared.remember, None
+            if remember is not None:
+                remember()
 
     def upstream_head(self, status: int, headers: Headers, now: float) -> list[Action]:
         self._status, self._answer_headers = status, headers

@@ -17,6 +17,7 @@ from ccproxy.model import Context, Target, Traits
 from ccproxy.plans import Patience, Plan
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call, Kept
+from ccproxy.turnwise import Conversations
 from tests.fakes.meaning import SCENARIOS
 from tests.fakes.wires import ANSWERS, CONTENT_TYPES, STREAMS
 
@@ -50,6 +51,7 @@ class Playbook:
     ) -> None:
         self.client, self.upstream, self.stream, self.asked = client, upstream, stream, asked
         self.traits = traits
+        self.known: Conversations | None = None
         self.patience = Patience(**patience)
         self.context = Context(client=client, upstream="", id="0" * 24, created=1)
         call = Call(model="alias" if client == "gemini" else "", stream=stream if client == "gemini" else None)
@@ -74,6 +76,7 @@ class Playbook:
             headers=[("authorization", "Bearer upstream-secret")],
             secrets=("upstream-secret",),
             patience=self.patience,
+            known=self.known,
         )
 
     def take(self, actions: list[Action]) -> list[str]:
@@ -908,3 +911,20 @@ def test_an_estimate_waits_until_the_answer_is_written(monkeypatch: pytest.Monke
     assert not asked
     assert play.record.usage.input == 7
     assert play.record.usage.estimated
+
+
+@pytest.mark.parametrize(("words", "remembered"), [(5, False), (10_000, True)])
+def test_what_the_next_request_needs_is_remembered_behind_the_dial(words: int, remembered: bool) -> None:
+    play = Playbook("claude", "claude")
+    play.hurried, play.known = True, Conversations(1 << 24)
+    said = {**REQUESTS["claude"], "messages": [{"role": "user", "content": "hi " * words}]}
+    body = json.dumps(said).encode()
+
+    def is_remembered() -> bool:
+        assert play.known is not None
+        return len(play.known.bodies.news("claude", body).part) < len(body)
+
+    assert play.body(body) == ["Dial"]
+    assert not is_remembered()
+    play.exchange.meanwhile()
+    assert is_remembered() == remembered

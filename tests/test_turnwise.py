@@ -59,6 +59,8 @@ def prepared(
         )
     except CcproxyError as error:
         return type(error), str(error), error.param if hasattr(error, "param") else None
+    if done.remember is not None:
+        done.remember()
     return done.body, facts(context)
 
 

@@ -20,13 +20,17 @@ _FINISH = "function_call"
 def peek(document: dict[str, JSON], context: Context, call: Call) -> None:
     """See `Operation.peek`. The context's shape says which way the client knows."""
     requests.peek(document, context, call)
-    context.shape = LEGACY if document.get("functions") and not document.get("tools") else ""
+    context.shape = _shape_of(document)
+
+
+def _shape_of(document: dict[str, JSON]) -> str:
+    return LEGACY if document.get("functions") and not document.get("tools") else ""
 
 
 def read_request(document: dict[str, JSON], context: Context, call: Call) -> Request:
     """See `Operation.read_request`."""
     request = requests.read_request(document, context, call)
-    peek(document, context, call)
+    context.shape = _shape_of(document)
     if context.shape == LEGACY and context.upstream != NAME:
         request.parallel_tool_calls = False
     return request
