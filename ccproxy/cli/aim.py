@@ -154,6 +154,22 @@ def relaxed(path: Path) -> Config:
         mistaken(path, error)
 
 
+def followed(path: Path) -> None:
+    """Ends the command, which has changed the file, where no server takes that: for mistakes that no variable mends."""
+    try:
+        load(path, Lenient())
+    except ConfigError as error:
+        try:
+            load(path)
+        except ConfigError as strict:
+            if wrong := [problem for problem in error.problems if problem in strict.problems]:
+                fail(
+                    f"it stands in {path} now, but no server follows a file with mistakes",
+                    wrong,
+                    "correct these lines, then try `ccproxy check`",
+                )
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The running server
 

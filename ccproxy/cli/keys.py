@@ -65,8 +65,8 @@ def _groups(config: Config, key: str) -> list[str]:
 
 def masked(token: str) -> str:
     """What tells a token from another without giving it away; a variable's name is no secret."""
-    if _VARIABLE.search(token):
-        return token
+    if variables := _VARIABLE.findall(token):
+        return token if _VARIABLE.fullmatch(token) else "".join(f"...${{{name}}}" for name in variables)
     return f"{token[:3]}...{token[-4:]}" if len(token) >= _LONG else "..."
 
 
@@ -91,7 +91,7 @@ def add(name: str, groups: tuple[str, ...], as_json: bool, file: str | None) -> 
     from ccproxy.cli.show import fail, in_json, located, no_group
     from ccproxy.config.editing import Put
 
-    path = located(file)
+    path = _alone_with(located(file))
     config = relaxed(path)
     for group in groups:
         if group not in config.groups:
@@ -139,7 +139,7 @@ def remove(name: str, as_json: bool, file: str | None) -> None:
     from ccproxy.cli.show import fail, in_json, located
     from ccproxy.config.editing import Put, Remove
 
-    path = located(file)
+    path = _alone_with(located(file))
     config = relaxed(path)
     if name not in config.keys:
         fail(f'there is no key "{name}"', advice=f"keys: {', '.join(config.keys) or 'none'}")
@@ -160,6 +160,14 @@ def remove(name: str, as_json: bool, file: str | None) -> None:
     click.echo(f"removed {name}" + (f", also from {', '.join(named)}" if named else ""))
     if not after.keys:
         click.echo("no key is left: the programs of this machine need none from now on", err=True)
+
+
+def _alone_with(path: Path) -> Path:
+    """The file, which no other command changes until this one is over."""
+    from ccproxy.config.editing import alone
+
+    click.get_current_context().with_resource(alone(path))
+    return path
 
 
 def _change(path: Path, edits: Sequence[Edit]) -> Config:

@@ -64,6 +64,7 @@ def command(
 
 
 def _switch(config: Path, *, on: bool) -> None:
+    from ccproxy.cli.aim import followed
     from ccproxy.cli.show import fail
     from ccproxy.config.editing import Put, edit
     from ccproxy.errors import ConfigError
@@ -72,6 +73,7 @@ def _switch(config: Path, *, on: bool) -> None:
         edit(config, Put(("server", "log_bodies"), on))
     except ConfigError as error:
         fail(error.message, advice=f"write log_bodies = {str(on).lower()} into [server]")
+    followed(config)
     if on:
         click.echo(f"the traffic log is on: prompts and answers go to {_settings(config)[1]}")
         click.echo("watch it: ccproxy log; switch it off: ccproxy log --off", err=True)

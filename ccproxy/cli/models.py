@@ -36,11 +36,13 @@ def command(group: str | None, key_name: str, port: int | None, as_json: bool, f
     those of the file.
     """
     from ccproxy.cli.aim import SWITCH, relaxed
-    from ccproxy.cli.show import in_json, located, no_group
+    from ccproxy.cli.show import fail, in_json, located, no_group
 
     config = relaxed(located(file))
+    if group == SWITCH and not config.server.active_group:
+        fail("no group is active", advice=f"choose one: ccproxy switch NAME; groups: {', '.join(config.groups)}")
     if group == SWITCH:
-        group = config.server.active_group or group
+        group = config.server.active_group
     if group is not None and group not in config.groups:
         no_group(group, list(config.groups))
     found = [listing(config, name, key_name, port) for name in config.groups if group in (None, name)]

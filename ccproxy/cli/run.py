@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from typing import Any, NoReturn
@@ -83,11 +84,19 @@ def command(group: str, words: tuple[str, ...], client: str | None, **options: A
     start(program, [*words[:at], *made.flags, *words[at:]], environment)
 
 
+_IGNORED = ("SIGPIPE", "SIGXFSZ")
+"""Python ignores these (`signal`, "General rules"), and the program that takes its place would go on with that: behind
+`| head` some never end."""
+
+
 def start(program: str, words: list[str], environment: dict[str, str], replace: bool = os.name != "nt") -> NoReturn:
     """Becomes the program, so that signals and the exit code are its own. replace: not so on Windows, which waits."""
     sys.stdout.flush()
     sys.stderr.flush()
     if replace:
+        for name in _IGNORED:
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
         try:
             os.execve(program, words, environment)
         except OSError as error:

@@ -17,6 +17,7 @@ def command(group: str | None, as_json: bool, file: str | None) -> None:
     """Make GROUP the one that /switch serves; without GROUP, tell which it is.
 
     The name is written into the file, comments and all else stay. A running server follows within a second."""
+    from ccproxy.cli.aim import followed
     from ccproxy.cli.show import fail, in_json, located, no_group
     from ccproxy.config.editing import Put, edit, read
     from ccproxy.errors import ConfigError
@@ -31,8 +32,10 @@ def command(group: str | None, as_json: bool, file: str | None) -> None:
         active = _active(document)
         if as_json:
             in_json({"active": active or None, "groups": groups})
+        elif active:
+            click.echo(active)
         else:
-            click.echo(active or f"no group is active; choose one: ccproxy switch NAME; groups: {', '.join(groups)}")
+            click.echo(f"no group is active; choose one: ccproxy switch NAME; groups: {', '.join(groups)}", err=True)
         return
     if group not in groups:
         no_group(group, groups)
@@ -40,6 +43,7 @@ def command(group: str | None, as_json: bool, file: str | None) -> None:
         edit(path, Put(("server", "active_group"), group))
     except ConfigError as error:
         fail(error.message, advice=f'write active_group = "{group}" into [server]')
+    followed(path)
     if as_json:
         in_json({"active": group, "groups": groups})
     else:

@@ -9,12 +9,16 @@ tomlkit counts the comments above a table's head among the table before it, so t
 they are moved to the head that they precede (`_attach`), where people read them: a new key follows its table's last
 one, and a table that is removed takes along the comment right above its head, and nothing else.
 
+A command that first looks into the file and then changes it does both within `alone`, so that of two commands at the same
+moment the second one sees what the first has done.
+
 Only commands import this module: the server reads its file and never writes it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import tempfile
@@ -33,7 +37,12 @@ from tomlkit.items import AoT, Array, InlineTable, Item, Key, Table, Whitespace
 
 from ccproxy.errors import ConfigError
 
-__all__ = ["Edit", "Put", "Remove", "edit", "edited", "preview", "read"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Edit", "Put", "Remove", "alone", "edit", "edited", "preview", "read"]
 
 Keys = tuple[str, ...]
 """A way down the tables: `("groups", "qwen", "models")`."""
@@ -77,18 +86,52 @@ def preview(path: Path, *edits: Edit) -> str:
 def edit(path: Path, *edits: Edit) -> bool:
     """Makes the changes in the file; returns whether it is another one now. Raises ConfigError, and leaves the file alone,
     when it cannot be read, written, or changed without losing something."""
-    content, write = _content(path)
+    with alone(path):
+        content, write = _content(path)
+        try:
+            changed = edited(content, edits)
+        except ConfigError as error:
+            raise _in(path, error) from None
+        if changed == content:
+            return False
+        try:
+            _replace(path.resolve(), write(changed))
+        except OSError as error:
+            raise ConfigError([f"{path}: cannot be written: {error.strerror}"]) from None
+        return True
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Meanwhile no other command changes the file; each waits for its turn. What holds it may call `edit`."""
+    folder = path.resolve().parent
+    if folder in _held:
+        yield
+        return
+    handle = _locked(folder)
+    _held.add(folder)
     try:
-        changed = edited(content, edits)
-    except ConfigError as error:
-        raise _in(path, error) from None
-    if changed == content:
-        return False
-    try:
-        _replace(path.resolve(), write(changed))
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be written: {error.strerror}"]) from None
-    return True
+        yield
+    finally:
+        _held.discard(folder)
+        if handle is not None:
+            os.close(handle)
+
+
+_held: set[Path] = set()
+"""Folders that this process has locked: the system would let it wait for itself."""
+
+
+def _locked(folder: Path) -> int | None:
+    """The folder, locked until it is closed, for each change puts another file in the file's place; None where the system
+    cannot lock folders."""
+    if fcntl is None:
+        return None
+    handle = None
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
 
 
 def _in(path: Path, error: ConfigError) -> ConfigError:
@@ -143,6 +186,8 @@ def _content(path: Path) -> tuple[str, Callable[[str], bytes]]:
 def _replace(place: Path, content: bytes) -> None:
     """In one step, so that nobody reads half of it; the file keeps its mode and, where the system allows, its owner."""
     was = place.stat()
+    if not os.access(place, os.W_OK):  # the folder may be written to, but its owner said no
+        raise PermissionError(errno.EACCES, "the file is read-only")
     handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -277,6 +322,9 @@ def _put(document: TOMLDocument, change: Put) -> None:
         _update(there, change.value)
     else:
         table[last] = _item(change.value, inline=isinstance(table, InlineTable))
+    if there is None and isinstance(table, Table) and isinstance(new := table.value.item(last), Item):
+        # tomlkit takes a space of the comment above the head for its indentation
+        new.trivia.indent = table.trivia.indent.rpartition("\n")[2]
     for head in _heads(document):
         if id(head) not in heads:
             _set_apart(document, head)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import subprocess
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -46,7 +48,14 @@ def test_no_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "shown"), [("short", "..."), ("x" * 19, "..."), ("cs-" + "x" * 17, "cs-...xxxx"), ("a${B}", "a${B}")]
+    ("token", "shown"),
+    [
+        ("short", "..."),
+        ("x" * 19, "..."),
+        ("cs-" + "x" * 17, "cs-...xxxx"),
+        ("${B}", "${B}"),
+        ("a${B}c${D}e", "...${B}...${D}"),
+    ],
 )
 def test_what_is_shown_of_a_token(token: str, shown: str) -> None:
     assert masked(token) == shown
@@ -128,6 +137,16 @@ def test_what_would_not_be_right_is_refused(name: str, tmp_path: Path, monkeypat
     assert (told.exit_code, told.stdout) == (1, "")
     assert all(part in told.stderr for part in parts), told.stderr
     assert path.read_text() == content
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows nothing is locked")
+def test_of_keys_that_are_added_at_the_same_moment_none_is_lost(tmp_path: Path) -> None:
+    path = configuration(tmp_path)
+    words = [sys.executable, "-m", "ccproxy", "keys", "add", "--group", "qwen", "--config", str(path)]
+    running = [subprocess.Popen([*words, f"k{n}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for n in range(4)]
+    assert [each.wait() for each in running] == [0] * 4
+    assert sorted(said(path)["keys"]) == ["ci", "k0", "k1", "k2", "k3", "laptop"]
+    assert sorted(said(path)["groups"]["qwen"]["keys"]) == ["ci", "k0", "k1", "k2", "k3", "laptop"]
 
 
 def test_a_running_server_follows(tmp_path: Path) -> None:

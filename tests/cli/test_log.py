@@ -157,7 +157,7 @@ def test_on_and_off_change_one_line(place: Place) -> None:
     result = place.run("--on")
     assert (result.exit_code, place.config.read_text()) == (0, FILE)
     assert str(place.log) in result.stdout
-    place.config.write_text("[providers.up]\n")
+    place.config.write_text("[providers.up]\nprotocol = 'openai'\n")
     assert place.run("--on").exit_code == 0
     assert "log_bodies = true" in place.config.read_text()
 
@@ -165,6 +165,7 @@ def test_on_and_off_change_one_line(place: Place) -> None:
 MISTAKES = [
     ("[server", ["--on"], "ccproxy.toml"),
     ("server = 1", ["--on"], "write log_bodies = true into [server]"),
+    ("[providers.up]\n", ["--on"], "no server follows a file with mistakes"),
     ("[server", [], "see `ccproxy check`"),
     ("[log]\ntraffic = '${NOT_SET_HERE}'", [], "log.traffic: the environment variable NOT_SET_HERE is not set"),
 ]

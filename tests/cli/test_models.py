@@ -55,6 +55,13 @@ def test_json(closed: str) -> None:
     ]
 
 
+def test_no_group_is_active(file: Path) -> None:
+    file.write_text(CONFIG.replace('active_group = "qwen"', ""))
+    said = models("switch")
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert said.stderr == "no group is active\nchoose one: ccproxy switch NAME; groups: qwen, bots\n"
+
+
 def test_the_running_server_is_asked(file: Path) -> None:
     with serving(file, CI_TOKEN="t", NOT_SET_HERE="k", PATH=os.environ["PATH"]) as port:
         said = models("qwen", "--port", str(port))

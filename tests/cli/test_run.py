@@ -93,6 +93,11 @@ def test_signals_are_the_clients_own(place: tuple[Path, int]) -> None:
     assert told.returncode == -signal.SIGTERM
 
 
+def test_no_signal_is_ignored_that_was_not_before(place: tuple[Path, int]) -> None:
+    told = run(place, "qwen", "--", "sh", "-c", "kill -PIPE $$")
+    assert told.returncode == -signal.SIGPIPE
+
+
 def test_standard_streams_are_the_clients_own(place: tuple[Path, int]) -> None:
     folder, port = place
     command = [sys.executable, "-m", "ccproxy", "run", "--port", str(port), "qwen", "cat"]

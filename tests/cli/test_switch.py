@@ -67,8 +67,22 @@ def test_json(tmp_path: Path) -> None:
 def test_a_file_without_groups_has_one(tmp_path: Path) -> None:
     path = tmp_path / "ccproxy.toml"
     path.write_text("[providers.up]\nprotocol = 'openai'\n")
-    assert switch(path).output == "no group is active; choose one: ccproxy switch NAME; groups: default\n"
+    told = switch(path)
+    assert (told.exit_code, told.stdout) == (0, "")
+    assert told.stderr == "no group is active; choose one: ccproxy switch NAME; groups: default\n"
     assert switch(path, "default").exit_code == 0
+
+
+def test_what_no_server_follows_is_not_said_to_be_so(tmp_path: Path) -> None:
+    path = tmp_path / "ccproxy.toml"
+    path.write_text(FILE.replace("up/a", "down/a"))
+    done = switch(path, "b")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "no server follows a file with mistakes\n" in done.stderr
+    assert 'provider "down"' in done.stderr
+    assert switch(path).stdout == "b\n"
+    path.write_text(FILE.replace('"openai"', '"openai"\nbase_url = "${NOT_SET_HERE}"'))
+    assert switch(path, "b").exit_code == 0, "the server has the variable"
 
 
 @pytest.mark.parametrize("content", ["[server\n", "server = 1\n[groups.b.models]\n"])

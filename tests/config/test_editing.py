@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ccproxy.cli.presets import PRESETS, Choices, written
 from ccproxy.config import loads
-from ccproxy.config.editing import Edit, Put, Remove, edit, edited, read
+from ccproxy.config.editing import Edit, Put, Remove, alone, edit, edited, read
 from ccproxy.errors import ConfigError
 
 PROVIDER = '[providers.up]\nprotocol = "openai"\napi_keys = ["${NOT_SET_HERE}"]\n'
@@ -57,6 +57,11 @@ CHANGES: dict[str, tuple[str, list[Edit], str]] = {
         '[keys]\na = "1" # first\n\n# about up\n[providers.up]\n',
         [Put(("keys", "b"), "2")],
         '[keys]\na = "1" # first\nb = "2"\n\n# about up\n[providers.up]\n',
+    ),
+    "a new key is indented as its table's head, not as the comment above that": (
+        '# my own\n[server]\nport = 1\n\n# the keys\n  [keys]\n  a = "1"\n',
+        [ACTIVE, Put(("keys", "b"), "2")],
+        '# my own\n[server]\nport = 1\nactive_group = "b"\n\n# the keys\n  [keys]\n  a = "1"\n  b = "2"\n',
     ),
     "a new table is set apart": ("[a]\nx = 1", [Put(("keys", "b"), "2")], '[a]\nx = 1\n\n[keys]\nb = "2"\n'),
     "a table that had only inner ones": (
@@ -222,6 +227,37 @@ def test_what_changes_nothing_is_not_written(tmp_path: Path) -> None:
     was = path.stat().st_ino
     assert not edit(path, ACTIVE)
     assert (path.read_text(), path.stat().st_ino) == ("[server]\nactive_group = 'b'", was)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="on Windows nothing is locked")
+def test_of_changes_at_the_same_moment_none_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "ccproxy.toml"
+    path.write_text("")
+    code = (
+        "import sys, pathlib\nfrom ccproxy.config.editing import *\n"
+        "edit(pathlib.Path(sys.argv[1]), Put(('keys', sys.argv[2]), 1))"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, str(path), f"k{number}"]) for number in range(6)]
+    assert [each.wait() for each in running] == [0] * 6
+    assert sorted(read(path)["keys"]) == [f"k{number}" for number in range(6)]
+    assert os.listdir(tmp_path) == ["ccproxy.toml"]
+
+
+def test_who_is_alone_with_a_file_may_change_it(tmp_path: Path) -> None:
+    path = tmp_path / "ccproxy.toml"
+    path.write_text("")
+    with alone(path), alone(path):
+        assert edit(path, ACTIVE)
+    assert edit(path, Remove(ACTIVE.keys))
+
+
+def test_a_read_only_file_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ccproxy.toml"
+    path.write_text("[server]\n")
+    monkeypatch.setattr(os, "access", lambda place, mode: (place, mode) != (path, os.W_OK))  # root may write all the same
+    with pytest.raises(ConfigError, match=r"ccproxy\.toml: cannot be written: the file is read-only"):
+        edit(path, ACTIVE)
+    assert path.read_text() == "[server]\n"
 
 
 BAD: dict[str, tuple[bytes, Edit, str]] = {

@@ -93,10 +93,11 @@ class Sheet:
         }
         self._put("to_upstream", attempt.upstream, facts, [dial.body], len(dial.body), valid=True)
 
-    def came(self, attempt: Attempt, why: str, now: float) -> None:
-        """What the upstream answered."""
+    def came(self, attempt: Attempt, why: str, now: float, *, cancelled: bool) -> None:
+        """What the upstream answered. cancelled: until the client left."""
         own = attempt.upstream | {
             "status": attempt.status or None,
+            "cancelled": cancelled or None,
             "first_byte": _seconds(attempt.first, attempt.dialled),
             "seconds": _seconds(now, attempt.dialled),
         }
@@ -299,7 +300,7 @@ class Recorded:
         record = self._life.record
         failed = record.attempts[attempt.tried :]
         error = record.error.message if record.error is not None else ""
-        self._sheet.came(attempt, failed[0].message if failed else error, now)
+        self._sheet.came(attempt, failed[0].message if failed else error, now, cancelled=record.cancelled)
 
     def _committed(self, commit: Commit, now: float) -> None:
         self._status, self._headers, self._streams = commit.status, commit.headers, True

@@ -173,7 +173,8 @@ def test_a_client_that_leaves() -> None:
     request.life.upstream_bytes(CHUNK, 2.0)
     request.life.client_gone(3.0)
     went = request.office.only("to_client")
-    assert (went["cancelled"], request.office.only("from_upstream")["stream"]) == (True, CHUNK.decode())
+    came = request.office.only("from_upstream")
+    assert (went["cancelled"], came["cancelled"], came["stream"]) == (True, True, CHUNK.decode())
     assert went["stream"].startswith("data: ")
 
 
