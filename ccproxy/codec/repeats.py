@@ -279,7 +279,7 @@ class Repeats:
         self.pending = b""
         self.rest = b""
         self._shape: _Shape | None = None  # what was learned
-        self._candidate: tuple[bytes, bytes, str] | None = None  # a record, its end and its text, to learn from
+        self._candidate: tuple[bytes, str] | None = None  # what ends with a record, and its text, to learn from
         # What lessons have in common
         self._ends = ends
         self._volatile = volatile
@@ -304,20 +304,16 @@ class Repeats:
         else, None for none. begun: the first record had begun in earlier data; cut: another one has begun in this."""
         if not records and not cut:  # comments
             return
-        self.forget()
         if text is not None and records and not cut and (records > 1 or not begun):
             self.offer(data, text)
+        else:
+            self.forget()
 
     def offer(self, data: bytes, text: str) -> None:
         """The last record of `data`, which ends there, held one text. Another record of its kind may follow."""
         self.forget()
-        if self._misses >= MISSES:
-            return
-        for end in self._ends:
-            if data.endswith(end):
-                begin = data.rfind(end, 0, -len(end))
-                self._candidate = (data if begin < 0 else data[begin + len(end) :]), end, text
-                return
+        if self._misses < MISSES:
+            self._candidate = data, text
 
     def forget(self) -> None:
         """Something else came: the next record is to be read in full."""
@@ -377,10 +373,11 @@ class Repeats:
     def _learned(self, data: bytes) -> _Shape | None:
         """What stands around the text and around what varies in the offered record; None where that is not certain, and
         where `data`, which comes next, does not look like a repeat."""
-        record, end, text = self._candidate or (b"", b"", "")
+        offered, text = self._candidate or (b"", "")
         self._candidate = None
+        record, end = self._last_of(offered)
         token = jsontext.dumps(text)
-        if not self._resembles(data, record, token):
+        if not end or not self._resembles(data, record, token):
             return None
         self._misses += 1
         body = record[: -len(end)]
@@ -395,6 +392,14 @@ class Repeats:
         behind.append(last[:1] if squeezed else last + end)
         steps = [_step(body, slot, part) for slot, part in zip(slots, behind, strict=True)]
         return _shape(body[: slots[0].start], steps, end, squeezed)
+
+    def _last_of(self, data: bytes) -> tuple[bytes, bytes]:
+        """The record that `data` ends with, and its end; nothing where that is none of those that are known."""
+        for end in self._ends:
+            if data.endswith(end):
+                begin = data.rfind(end, 0, -len(end))
+                return (data if begin < 0 else data[begin + len(end) :]), end
+        return b"", b""
 
     def _resembles(self, data: bytes, record: bytes, token: bytes) -> bool:
         """Whether `data` may begin with a repeat, as far as can be told cheaply: the lesson from a single text would be for
