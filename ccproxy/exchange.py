@@ -50,6 +50,7 @@ LONGEST_ERROR = 1024 * 1024
 """Bytes kept of an upstream's error body; nobody explains a failure in more."""
 
 _ANY = ("utf-8", "surrogatepass")
+_NOT_KEPT = "the answer could not be kept, so no later request can refer to it"
 
 PASSED_DOWN = frozenset({"x-request-id", "request-id", "retry-after"})
 PASSED_DOWN_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
@@ -68,6 +69,7 @@ class Exchange:
     _body = b""  # of the client, while it may have to be prepared for another pair
     _candidates: Candidates | None = None  # while they have to hear what came of a pair
     _said: bytes | None = None  # the conversation, to be kept with its answer
+    _unsaid: dict[str, JSON] | None = None  # the request that has it, until it is written
     _plan: Plan | None = None
     _secrets: tuple[str, ...] = ()  # of every pair that was asked
     _prepared: conversion.Prepared | None = None
@@ -134,6 +136,7 @@ class Exchange:
             remember, prepared.remember = prepared.remember, None
             if remember is not None:
                 remember()
+            self._say()
 
     def upstream_head(self, status: int, headers: Headers, now: float) -> list[Action]:
         self._status, self._answer_headers = status, headers
@@ -312,18 +315,30 @@ class Exchange:
         ours = self._protocol
         merged = conversion.recalled(document, ours, theirs, self._context, memory)
         if ours.history is not None and theirs.name != ours.name and self._operation == conversion.CHAT:
-            self._said = ours.history.said(merged)
+            self._unsaid = merged
         return (document, body) if merged is document else (merged, jsontext.dumps(merged))
+
+    def _say(self) -> None:
+        """Writes the conversation that is to be kept, which preparing the request has left as it came."""
+        history, document = self._protocol.history, self._unsaid
+        self._unsaid = None
+        if history is None or document is None:
+            return
+        try:
+            self._said = history.said(document)
+        except jsontext.JSONError:  # what nests too deeply to be written, and was left out on the way up
+            self._context.note(_NOT_KEPT)
 
     def _keep(self) -> None:
         """Keeps the answer, so that a later request can refer to it."""
-        pump, said, memory = self._pump, self._said, self._memory
-        if memory is None or said is None or pump is None or not pump.done or not pump.answer:
+        pump, memory = self._pump, self._memory
+        if memory is None or pump is None or not pump.done or not pump.answer:
             return
         if pump.failure is not None or self.record.error is not None:
             return
-        if not memory.keep(pump.answer["id"], Kept(said, pump.answer)):
-            self._context.note("the answer could not be kept, so no later request can refer to it")
+        self._say()
+        if self._said is not None and not memory.keep(pump.answer["id"], Kept(self._said, pump.answer)):
+            self._context.note(_NOT_KEPT)
 
     def _request_headers(self, plan: Plan, prepared: conversion.Prepared) -> tuple[tuple[str, str], ...]:
         if plan.protocol.name != self._protocol.name:
@@ -460,7 +475,7 @@ class Exchange:
         record.attempts.append(Attempt(record.provider, record.upstream_model, record.key, error.status, message))
         self._forget_answer()
         self._context = self._context.anew()
-        self._prepared = self._said = None
+        self._prepared = self._said = self._unsaid = None
         self._repaired = False
 
     def _forget_answer(self) -> None:

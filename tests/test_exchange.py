@@ -17,6 +17,7 @@ from ccproxy.model import Context, Target, Traits
 from ccproxy.plans import Patience, Plan
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call, Kept
+from ccproxy.protocols.responses import history
 from ccproxy.turnwise import Conversations
 from tests.fakes.meaning import SCENARIOS
 from tests.fakes.wires import ANSWERS, CONTENT_TYPES, STREAMS
@@ -770,6 +771,44 @@ def test_earlier_turns_count() -> None:
         counts.append(json.loads(play.reply.body)["input_tokens"])
     assert counts[1] > counts[0] + 100
     assert len(notebook.kept) == 2
+
+
+@pytest.mark.parametrize("hurried", [False, True])
+def test_what_is_kept_is_written_behind_the_dial(monkeypatch: pytest.MonkeyPatch, hurried: bool) -> None:
+    """Or at the end, where nothing was said in between."""
+    notebook = Notebook()
+    play = remembering("claude", notebook, False)
+    play.hurried = True
+    written: list[str] = []
+
+    def dumps(value: Any) -> bytes:
+        if isinstance(value, list):
+            written.append(play.exchange.state)
+        return json.dumps(value).encode()
+
+    monkeypatch.setattr(history.jsontext, "dumps", dumps)
+    play.body({"model": "alias", "input": [{"role": "user", "content": "Where?"}]})
+    if not hurried:
+        play.exchange.meanwhile()
+    play.head(headers=JSON)
+    play.bytes(json.dumps(ANSWERS["claude"](TEXT)).encode())
+    play.eof()
+    assert written == ["over" if hurried else "dialled"]
+    (kept,) = notebook.kept.values()
+    assert json.loads(kept.said) == [{"role": "user", "content": "Where?"}]
+
+
+def test_what_nests_too_deeply_to_be_kept_may_be_answered_all_the_same() -> None:
+    notebook = Notebook()
+    play = remembering("claude", notebook, False)
+    deep = b'{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi", "odd": %b}]}'
+    told = play.body(b'{"model": "alias", "input": [%b]}' % deep % (b"[" * 1_000 + b"]" * 1_000))
+    assert told == ["Dial"]
+    play.head(headers=JSON)
+    play.bytes(json.dumps(ANSWERS["claude"](TEXT)).encode())
+    play.eof()
+    assert (play.record.status, notebook.kept) == (200, {})
+    assert any("could not be kept" in note for note in play.record.notes)
 
 
 def test_an_answer_that_could_not_be_kept_is_noted() -> None:

@@ -59,6 +59,7 @@ def prepared(
         )
     except CcproxyError as error:
         return type(error), str(error), error.param if hasattr(error, "param") else None
+    assert jsontext.dumps(document) == body  # left as it came
     if done.remember is not None:
         done.remember()
     return done.body, facts(context)
