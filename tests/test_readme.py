@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ccproxy.cli import COMMANDS
-from ccproxy.config import Log, loads
+from ccproxy.config import loads
 from ccproxy.protocols import PROTOCOLS
 from tests.protocols import test_matrix
 
@@ -50,18 +50,6 @@ def test_the_configuration_is_valid() -> None:
     config = loads(CONFIGURATION, {"CCPROXY_TOKEN": "t", "DASHSCOPE_API_KEY": "k"})
     assert config.router().resolve("qwen", "claude-haiku-4-5").destinations[0].model == "qwen3-coder-flash"
     assert config.router().resolve("qwen", "claude-opus-4-6").destinations[0].model == "qwen3-coder-plus"
-
-
-def test_the_rows_of_the_vendor_table_are_valid() -> None:
-    (rows,) = (block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "[[quirks]]" in block)
-    (quirk,) = loads(f"{CONFIGURATION}\n{rows}", {"CCPROXY_TOKEN": "t", "DASHSCOPE_API_KEY": "k"}).quirks
-    assert (quirk.provider, quirk.refusals) == (("lab",), (r"no (?P<name>\w+) here",))
-
-
-def test_the_defaults_of_the_traffic_log_are_as_shown() -> None:
-    (shown,) = (block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "log_bodies" in block)
-    config = loads(f"{CONFIGURATION}\n{shown}", {"CCPROXY_TOKEN": "t", "DASHSCOPE_API_KEY": "k"})
-    assert (config.server.log_bodies, config.log) == (True, Log())
 
 
 def test_the_converters_are_used_as_shown() -> None:

@@ -138,12 +138,12 @@ _KEYS = """
 """
 
 _FOLDED = fill(
-    f"The README tells what each key does: {', '.join(QUIRK)}.", 100, initial_indent="# ", subsequent_indent="# "
+    f"docs/vendors.md tells what each key does: {', '.join(QUIRK)}.", 100, initial_indent="# ", subsequent_indent="# "
 )
 
 _QUIRKS = f"""
 # [[quirks]]
 # model = "*-thinking"  # rows of the vendor table, behind those that come with ccproxy
 # drop = ["top_p"]
-# The README tells what each key does: {", ".join(QUIRK)}.
+{_FOLDED}
 """
