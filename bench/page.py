@@ -276,6 +276,12 @@ SECTIONS: dict[str, Section] = {
         " whole process trees. Medians of the rounds.",
         draw_peers,
     ),
+    "mcp": Section(
+        "A call of a tool over MCP",
+        "Time of one call to a server on the SDK, run or reached over HTTP: directly with the SDK's client, and through"
+        " ccproxy with it and with a bare HTTP client.",
+        draw_any,
+    ),
     "start": Section(
         "Start and memory",
         "What an import costs, how long a start takes, and what a process holds.",
