@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Protocol
 
@@ -34,6 +34,9 @@ log = logging.getLogger("ccproxy.mcp")
 
 LOOK_SECONDS = 0.25
 """Between two looks at whether the configuration is another one."""
+
+Named = Literal["tools", "prompts"]
+"""Kinds of things that are asked for by a name."""
 
 Words = Sequence[str] | None
 """A group's `mcp`: None for everything."""
@@ -78,7 +81,7 @@ class Hub(Listener):
         self._builtins: dict[str, BuiltIn] = {}
         self._schemas = Schemas()
         self._subscribers: dict[str, set[Audience]] = {}
-        self._known: dict[tuple[str, tuple[str, ...] | None], Names] = {}
+        self._known: dict[tuple[str, tuple[str, ...] | None, bool], Names] = {}
         self._tasks: Any = None
 
     def __repr__(self) -> str:
@@ -133,9 +136,10 @@ class Hub(Listener):
             if kept.get(name) is not connection:
                 connection.stop()
         self.connections = kept
-        self._builtins = built_in(settings.fetch, settings.search)
+        if before is None or _tools_of(before) != _tools_of(config):
+            self._builtins = built_in(settings.fetch, settings.search)  # which keep pages, and which engines rest
         self._known.clear()
-        if before is not None:
+        if before is not None and _offer(before) != _offer(config):
             self._tell_all()
 
     def _tell_all(self) -> None:
@@ -168,7 +172,9 @@ class Hub(Listener):
         """The group's tool set."""
         assert self._config is not None
         its = self._config.groups.get(group)
-        return its.mcp if its is not None else None
+        if its is None:
+            return () if group else None  # a group that is gone, whose streams are open yet, hears of nothing
+        return its.mcp
 
     def servers(self) -> list[Status]:
         """Every configured server, the disabled ones too."""
@@ -178,7 +184,7 @@ class Hub(Listener):
         connection = self.connections.get(name)
         if connection is None:
             return Status(name, "disabled", "", ())
-        names = tuple(listed_name for listed_name, (server, _) in self._tool_names(None).items() if server == name)
+        names = tuple(listed_name for listed_name, (server, _) in self._names("tools", None).items() if server == name)
         return Status(name, connection.state, connection.error, names)
 
     def wake(self, words: Words = None) -> None:
@@ -207,7 +213,7 @@ class Hub(Listener):
         await self.settled(words)
         return self._renamed("prompts", words)
 
-    def _renamed(self, kind: Literal["tools", "prompts"], words: Words) -> list[Any]:
+    def _renamed(self, kind: Named, words: Words) -> list[Any]:
         """What there is, under the names that it has here."""
         found = {name: {thing.name: thing for thing in getattr(c, kind)} for name, c in self.connections.items()}
         names = self._names(kind, words)
@@ -233,23 +239,19 @@ class Hub(Listener):
         """The servers that the group has as such, not only tools of them: resources have no names to be chosen by."""
         return [connection for name, connection in self.connections.items() if in_set(name, "", words)]
 
-    def _tool_names(self, words: Words) -> Names:
-        return self._names("tools", words)
-
-    def _prompt_names(self, words: Words) -> Names:
-        return self._names("prompts", words)
-
-    def _names(self, kind: Literal["tools", "prompts"], words: Words) -> Names:
-        """What is called how, worked out once for each set of words between two changes."""
-        key = (kind, words if words is None else tuple(words))
+    def _names(self, kind: Named, words: Words, *, full: bool = False) -> Names:
+        """What is called how, worked out once for each set of words between two changes. full: by the names that are
+        understood whatever the configuration says of bare ones."""
+        bare = self.settings.names == "bare" and not full
+        key = (kind, words if words is None else tuple(words), bare)
         found = self._known.get(key)
         if found is None:
             tables = {name: self._table(connection, kind, words) for name, connection in self.connections.items()}
-            found = listed(tables, bare=self.settings.names == "bare", taken=self._builtins if kind == "tools" else ())
+            found = listed(tables, bare=bare, taken=self._builtins if kind == "tools" else ())
             self._known[key] = found
         return found
 
-    def _table(self, connection: Connection, kind: Literal["tools", "prompts"], words: Words) -> dict[str, str]:
+    def _table(self, connection: Connection, kind: Named, words: Words) -> dict[str, str]:
         name, its = connection.name, connection.settings
         table = qualified(name, [thing.name for thing in getattr(connection, kind)])
         return {
@@ -293,7 +295,7 @@ class Hub(Listener):
         """Raises MCPError."""
         if name in self._builtins and in_set("", name, words):
             return await self._builtins[name].call(arguments or {})  # which tells the model itself what does not fit
-        connection, own = await self._found(name, self._tool_names, words, "tool")
+        connection, own = await self._found(name, "tools", words)
         definition = next((tool for tool in connection.tools if tool.name == own), None)
         if definition is not None:
             self._check(f"MCP server {connection.name}: {own}", definition, arguments)
@@ -306,7 +308,7 @@ class Hub(Listener):
 
     async def get_prompt(self, name: str, arguments: dict[str, str] | None, *, group: str = "") -> types.GetPromptResult:
         """Raises MCPError."""
-        connection, own = await self._found(name, self._prompt_names, self.words(group), "prompt")
+        connection, own = await self._found(name, "prompts", self.words(group))
         return await connection.get_prompt(own, arguments)
 
     async def read_resource(self, uri: str, *, group: str = "") -> types.ReadResourceResult:
@@ -317,7 +319,7 @@ class Hub(Listener):
         """Raises MCPError."""
         words = self.words(group)
         if isinstance(params.ref, types.PromptReference):
-            connection, own = await self._found(params.ref.name, self._prompt_names, words, "prompt")
+            connection, own = await self._found(params.ref.name, "prompts", words)
             params = params.model_copy(update={"ref": params.ref.model_copy(update={"name": own})})
         else:
             connection = await self._owner(str(params.ref.uri), words)
@@ -357,14 +359,14 @@ class Hub(Listener):
 
     # Whose it is
 
-    async def _found(self, name: str, names: Callable[[Words], Names], words: Words, what: str) -> tuple[Connection, str]:
+    async def _found(self, name: str, kind: Named, words: Words) -> tuple[Connection, str]:
         """The server, and what it calls the thing. Raises MCPError."""
-        found = self._lookup(name, names(words))
+        found = self._lookup(name, kind, words)
         if found is None:
             await self._asked_for(name, words)
-            found = self._lookup(name, names(words))
+            found = self._lookup(name, kind, words)
         if found is None:
-            raise MCPError(types.INVALID_PARAMS, self._unknown(name, what, names(words), words))
+            raise MCPError(types.INVALID_PARAMS, self._unknown(name, kind.removesuffix("s"), words))
         server, own = found
         return self.connections[server], own
 
@@ -376,23 +378,21 @@ class Hub(Listener):
         else:
             await self.settled(words)
 
-    def _lookup(self, name: str, names: Names) -> tuple[str, str] | None:
+    def _lookup(self, name: str, kind: Named, words: Words) -> tuple[str, str] | None:
         """Bare names are listed in place of full ones, which are understood as well."""
-        if name in names or self.settings.names != "bare":
-            return names.get(name)
-        for server, own in names.values():
-            if name in qualified(server, [own]):
-                return server, own
-        return None
+        return self._names(kind, words).get(name) or self._names(kind, words, full=True).get(name)
 
-    def _unknown(self, name: str, what: str, names: Iterable[str], words: Words) -> str:
+    def _unknown(self, name: str, what: str, words: Words) -> str:
         server = name.partition(SEPARATOR)[0]
         connection = self.connections.get(server)
-        if connection is not None and serves(server, words):
-            state = f"is {connection.state}: {connection.error}" if connection.error else f"has no such {what}"
-            why = f"MCP server {server} {state}"
-        else:
+        if connection is None or not serves(server, words):
             why = f"there is no such {what}"
+        elif connection.error:
+            why = f"MCP server {server} is {connection.state}: {connection.error}"
+        elif connection.state != "ready":
+            why = f"MCP server {server} is still starting"
+        else:
+            why = f"MCP server {server} has no such {what}"
         return f"unknown {what} {name[:100]!r}: {why}"
 
     async def _owner(self, uri: str, words: Words) -> Connection:
@@ -410,6 +410,16 @@ class Hub(Listener):
         if len(having) == 1:
             return having[0]
         raise MCPError(RESOURCE_NOT_FOUND, f"no MCP server has the resource {uri[:200]!r}", {"uri": uri})
+
+
+def _tools_of(config: Config) -> tuple[Any, Any]:
+    """What decides on the tools that are built in."""
+    return (config.mcp.fetch, config.mcp.search) if config.mcp else (None, None)
+
+
+def _offer(config: Config) -> tuple[Any, Any]:
+    """What decides on what clients are offered: most changes of the file are of something else."""
+    return config.mcp, {name: group.mcp for name, group in config.groups.items()}
 
 
 RESOURCE_NOT_FOUND = -32002

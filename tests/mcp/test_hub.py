@@ -149,6 +149,71 @@ def test_bare_names_and_what_a_server_keeps_to_itself() -> None:
     anyio.run(run)
 
 
+def test_twins_of_one_server_are_told_apart_by_their_full_names_where_names_are_bare() -> None:
+    async def run() -> None:
+        async with hub_of("[mcp]\nnames = 'bare'\n" + odd("b", more="")) as hub:
+            await hub.settled(seconds=20)
+            for name in ("twin_name", "b__twin_name"):
+                assert words(await hub.call(name, {})) == "twin_name"
+            (other,) = (tool.name for tool in await hub.tools("") if tool.name.startswith("b__twin_name_"))
+            assert words(await hub.call(other, {})) == "twin.name"
+
+    anyio.run(run)
+
+
+def test_a_tool_of_a_server_that_is_still_starting_is_not_said_to_be_missing() -> None:
+    async def run() -> None:
+        async with hub_of(odd("still", "silent", more="timeout = 0.3")) as hub:
+            with pytest.raises(MCPError, match="MCP server still is still starting"):
+                await hub.call("still__echo", {})
+
+    anyio.run(run)
+
+
+class Told:
+    """An Audience that counts what it is told."""
+
+    def __init__(self, group: str = "") -> None:
+        self.group = group
+        self.heard: list[str] = []
+
+    def changed(self, kind: str) -> None:
+        self.heard.append(kind)
+
+    def updated(self, uri: str) -> None: ...
+
+    def logged(self, params: types.LoggingMessageNotificationParams) -> None:
+        self.heard.append(str(params.data))
+
+
+def test_a_change_of_something_else_in_the_file_is_told_to_nobody() -> None:
+    async def run() -> None:
+        table = PROVIDER + "[mcp.fetch]\n" + odd("same", more="")
+        async with hub_of(table) as hub:
+            await hub.settled(seconds=20)
+            told, tool = Told(), hub._builtins["web_fetch"]
+            hub.audience.add(told)
+            for file, heard in ((table + "[providers.q]\nprotocol = 'openai'\n", False), (PROVIDER + "[mcp]\n", True)):
+                hub.apply(changed := loads(file, {}))
+                await eventually(lambda changed=changed: hub._config is changed)
+                assert bool(told.heard) == heard
+                assert (hub._builtins.get("web_fetch") is tool) != heard
+
+    anyio.run(run)
+
+
+def test_a_group_that_is_gone_hears_of_no_server() -> None:
+    async def run() -> None:
+        async with hub_of(PROVIDER + odd("a", more="")) as hub:
+            told = Told("gone")
+            hub.audience.add(told)
+            hub.logged("a", types.LoggingMessageNotificationParams(level="error", data="for others"))
+            hub.changed("a", "tools")
+            assert told.heard == []
+
+    anyio.run(run)
+
+
 def test_resources_of_two_servers_find_their_own() -> None:
     async def run() -> None:
         async with hub_of(stdio("a") + odd("b", more="")) as hub:

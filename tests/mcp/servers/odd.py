@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-TOOLS = ["echo", "nothing", "nonsense", "half", "unknown_id", "error", "large", "flood", "pid"]
+TOOLS = ["echo", "nothing", "nonsense", "half", "unknown_id", "error", "large", "flood", "pid", "twin.name", "twin_name"]
 
 
 def say(document: Any) -> None:
@@ -48,6 +48,8 @@ def called(id: Any, name: str, arguments: dict[str, Any]) -> None:
         answer(id, text("flooded"))
     elif name == "pid":
         answer(id, text(str(os.getpid())))
+    elif name.startswith("twin"):
+        answer(id, text(name))
     elif name == "echo":
         answer(id, text(str(arguments)))
 
