@@ -2,7 +2,7 @@
 
 orjson turns integers beyond 64 bits into floats, refuses lone surrogates (clients cut strings in the middle of an emoji)
 and stops at some depth. Then the standard library reads or writes that one document. `NaN` and `Infinity` are no JSON and
-are refused by both ways (RFC 8259, section 6).
+are refused by both ways (RFC 8259, section 6), and so is a number that no float can hold, which would become one of them.
 
 Fast for a reason: every request is asked for long integers, and few have one. To look at each byte took longer than to
 decode the whole body; every sixth is enough to know that there is none.
@@ -11,6 +11,7 @@ decode the whole body; every sixth is enough to know that there is none.
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -101,10 +102,17 @@ def _refuse_constant(name: str) -> Any:
     raise JSONError(f"{name} is not a JSON number")
 
 
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise JSONError(f"{digits[:40]} is larger than any number that can be passed on")
+    return value
+
+
 def _standard_loads(text: bytes | bytearray | memoryview | str) -> Any:
     try:
         source = text if isinstance(text, str) else bytes(text).decode("utf-8")
-        value = json.loads(source, parse_constant=_refuse_constant)
+        value = json.loads(source, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise JSONError(f"nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:

@@ -48,7 +48,22 @@ def test_lone_surrogates_pass() -> None:
     assert loads(dumps({"a": "\ud83d é"})) == {"a": "\ud83d é"}
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"nope", b"[NaN]", b"[Infinity]", b"\xff", b'{"a":1}x', b"[1e", b"'a'"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"nope",
+        b"[NaN]",
+        b"[Infinity]",
+        b"[1e400]",
+        b"[-1e400,12345678901234567890]",
+        b"\xff",
+        b'{"a":1}x',
+        b"[1e",
+        b"'a'",
+    ],
+)
 def test_what_is_no_json_is_refused(text: bytes) -> None:
     for read in (loads, loads_exact):
         with pytest.raises(JSONError):
