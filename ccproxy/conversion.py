@@ -186,7 +186,7 @@ def _way(
     """How `known` converts a request's pieces: the steps of `prepare`, in the same order."""
     from ccproxy.turnwise import Way
 
-    def write(request: Request, context: Context, rules: Rules | None) -> dict[str, JSON]:
+    def write(request: Request, target: Target, context: Context, rules: Rules | None) -> dict[str, JSON]:
         if rules is not None:
             rewrite.apply(rules, request)
         _bend(request, target, context)

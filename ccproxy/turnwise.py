@@ -3,7 +3,7 @@
 An agent sends with every turn the same tools and the same history, and a step or two more. To convert two hundred messages
 anew takes five times as long as to decode and encode them. So a request is converted in pieces, and each is remembered:
 
-    settings     all but the system prompt and the messages: the tools are most of it
+    settings     all but the system prompt and the messages: the tools are most of it, those among the messages too
     beginning    the system prompt, and the messages before the model's first answer
     steps        an answer, and what follows it up to the next one (its calls' results)
 
@@ -17,6 +17,8 @@ to another for four reasons only, and where one of them applies the whole is con
 - The first and the last turn are special. In the frame a piece is neither; what is not closed by it is not remembered.
 - An upstream counts or compares over the whole request (Claude's cache marks). `Chat.apart` says so.
 
+A reader looks from one to another once: tools may come as one of the messages (`Chat.brings_tools`). They are settings.
+
 What is remembered is found by the whole of what it was made of: its text, the target and the rules. So a client finds only
 what it has itself sent word for word. Texts are compared as `jsontext` writes them, which tells 1 from 1.0 and from true,
 and keeps the order of keys.
@@ -27,7 +29,7 @@ Nothing here waits or locks: one Conversations serves one thread.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from itertools import islice
 
 from attrs import define, evolve, field, frozen
@@ -61,7 +63,7 @@ _WORD = "."
 class Way:
     """From whom to whom a request goes. context: the exchange's. stream: whether the upstream is asked to stream.
 
-    write(request, context, rules): a request, or a piece of one, as the upstream's document.
+    write(request, target, context, rules): a request, or a piece of one, as the upstream's document.
     finish(request, document, context): what is left to do to that, beside its conversation.
     """
 
@@ -72,7 +74,7 @@ class Way:
     call: Call
     rules: Rules | None
     stream: bool
-    write: Callable[[Request, Context, Rules | None], Document]
+    write: Callable[[Request, Target, Context, Rules | None], Document]
     finish: Callable[[Request, Document, Context], Document]
 
     @property
@@ -136,16 +138,16 @@ class Conversations:
             self.size -= self._conversations.popitem(last=False)[1].size
 
     def _settings_of(self, way: Way, document: Document) -> _Settings | None:
-        context = way.context
-        said = jsontext.dumps_usual(
-            {key: value for key, value in document.items() if key not in way.client.chat.conversation}
-        )
+        chat, context = way.client.chat, way.context
+        tools = list(filter(chat.brings_tools, document[chat.conversation[0]])) if chat.brings_tools is not None else []
+        settings = {key: value for key, value in document.items() if key not in chat.conversation}
+        said = jsontext.dumps_usual([settings, *tools])
         asked = way.client.name, way.stream, context.stream, context.include_usage, context.shape
         for place, one in enumerate(self._settings):
             if one.said == said and one.asked == asked and one.target == way.target and one.rules == way.rules:
                 self._settings.insert(0, self._settings.pop(place))
                 return one
-        found = _settings(way, document, said, asked)
+        found = _settings(way, document, tools, said, asked)
         if found is not None and len(said) <= self._most // MOST_SETTINGS:
             self._settings = [found, *self._settings[: MOST_SETTINGS - 1]]
         return found
@@ -299,15 +301,16 @@ def _key(way: Way, raw: list[JSON], first: int) -> _Key:
     return way.client.name, way.upstream.name, way.target.provider, way.target.model, begin
 
 
-def _settings(way: Way, document: Document, said: bytes, asked: tuple[object, ...]) -> _Settings | None:
+def _settings(way: Way, document: Document, tools: list[JSON], said: bytes, asked: tuple[object, ...]) -> _Settings | None:
+    """tools: the messages that bring some."""
     ours, theirs = way.client.chat, way.upstream.chat
     history, *others = ours.conversation
     context = _blank(way.context)
     settings = {key: value for key, value in document.items() if key not in others}
-    request = ours.read_request({**settings, history: document[history][:1]}, context, way.call)
+    request = ours.read_request({**settings, history: tools or document[history][:1]}, context, way.call)
     notes.own_members(request.extras, context, ours.quiet)
     request.system, request.messages = [Text(_WORD)], [_opening(), *_closing()]
-    found = _written(way, request, context, way.rules and way.rules.for_settings())
+    found = _written(way, request, way.target, context, way.rules and way.rules.for_settings())
     if found is None:
         return None
     _, opening, *closing = [None, *found.document[way.history]][-4:]
@@ -325,7 +328,7 @@ def _at_once(way: Way, document: Document, settings: _Settings) -> bytes | None:
     """With the whole conversation as one piece, of which nothing is remembered."""
     context = _blank(way.context)
     request = way.client.chat.read_request(_conversation_of(way, document), context, way.call)
-    found = _written(way, _piece(way, request.messages, request.system), context, way.rules)
+    found = _piece_written(way, request.messages, context, way.rules and way.rules.for_conversation(), request.system)
     if found is None:
         return None
     written = {key: found.document[key] for key in way.upstream.chat.conversation if key in found.document}
@@ -345,7 +348,8 @@ def _beginning_of(
     roles = {message.role for message in request.messages}
     if "user" not in roles or not roles <= {"user", "system"}:
         return None
-    found = _written(way, _piece(way, [*request.messages, *_closing()], request.system), context, way.rules)
+    messages = [*request.messages, *_closing()]
+    found = _piece_written(way, messages, context, way.rules and way.rules.for_conversation(), request.system)
     history = found.document[way.history] if found is not None else []
     if found is None or history[-2:] != frame.closing:
         return None
@@ -385,19 +389,18 @@ def _added(way: Way, conversation: _Conversation, raw: list[JSON], frame: _Frame
     if not raw:
         return _Last()
     messages, context = _read_steps(way, conversation, raw)
-    if conversation.ids and not conversation.ids.keys().isdisjoint(_ids(messages)):
+    if conversation.ids and not _stands_alone(messages, conversation.ids.keys()):
         return None
+    rules = way.rules and way.rules.for_later()
     calls = None if way.client.chat.speaks(raw[-1]) else turns.paired_ids(messages)
     if calls is not None:
-        found = _written(
-            way, _piece(way, [_opening(), *messages, *_closing()]), context, way.rules and way.rules.for_later()
-        )
+        found = _piece_written(way, [_opening(), *messages, *_closing()], context, rules)
         written = frame.within(found.document[way.history], way.upstream.chat.speaks) if found is not None else None
         if found is not None and written is not None:
             conversation.add(raw, written, calls, conversation.end.told.and_more(found.told), context.pairs)
             return _Last()
         messages, context = _read_steps(way, conversation, raw)  # writing changes what is written
-    found = _written(way, _piece(way, [_opening(), *messages]), context, way.rules and way.rules.for_later())
+    found = _piece_written(way, [_opening(), *messages], context, rules)
     written = frame.behind(found.document[way.history], way.upstream.chat.speaks) if found is not None else None
     return _Last(written, found.told) if found is not None and written is not None else None
 
@@ -409,8 +412,12 @@ def _read_steps(way: Way, conversation: _Conversation, raw: list[JSON]) -> tuple
     return way.client.chat.read_request(document, context, way.call).messages, context
 
 
-def _ids(messages: list[Message]) -> set[str]:
-    return {part.id for message in messages for part in message.parts if isinstance(part, ToolCall | ToolResult)}
+def _stands_alone(messages: list[Message], known: Set[str]) -> bool:
+    """Whether these messages have none of the known ids, and the call of each of their results. A result without one may
+    belong to any: OpenAI's deprecated ones say no id, and are numbered as they come."""
+    parts = [part for message in messages for part in message.parts]
+    calls = {part.id for part in parts if isinstance(part, ToolCall)}
+    return calls.isdisjoint(known) and calls.issuperset(part.id for part in parts if isinstance(part, ToolResult))
 
 
 def _opening() -> Message:
@@ -419,10 +426,6 @@ def _opening() -> Message:
 
 def _closing() -> list[Message]:
     return [Message("assistant", [Text(_WORD)]), Message("user", [Text(_WORD)])]
-
-
-def _piece(way: Way, messages: list[Message], system: Sequence[Part] = ()) -> Request:
-    return Request(origin=way.client.name, model="", system=list(system), messages=messages)
 
 
 def _blank(context: Context) -> Context:
@@ -438,12 +441,20 @@ class _Written:
     told: _Told
 
 
-def _written(way: Way, request: Request, context: Context, rules: Rules | None) -> _Written | None:
+def _piece_written(
+    way: Way, messages: list[Message], context: Context, rules: Rules | None, system: Sequence[Part] = ()
+) -> _Written | None:
+    """The same for a piece of the conversation, of whose sampling nothing is to be said."""
+    request = Request(origin=way.client.name, model="", system=list(system), messages=messages)
+    return _written(way, request, evolve(way.target, defaults={}), context, rules)
+
+
+def _written(way: Way, request: Request, target: Target, context: Context, rules: Rules | None) -> _Written | None:
     """A piece as the upstream's document; None where it must not be written by itself."""
-    if not way.upstream.chat.apart(request, way.target):
+    if not way.upstream.chat.apart(request, target):
         return None
     lost = tuple(notes.inner_names(request, way.client.chat.quiet_within))
-    document = way.write(request, context, rules)
+    document = way.write(request, target, context, rules)
     return _Written(document, _Told(tuple(context.notes), lost, context.tool_names, context.tool_ids))
 
 

@@ -194,6 +194,91 @@ def test_recorded_requests_are_no_exception(upstream: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# What one part of a request says about another
+
+
+def responses_turn(steps: int, *more: dict[str, Any], at: int = 0) -> dict[str, Any]:
+    """A Responses client's request after so many calls, with more items before the one at this place."""
+    items: list[dict[str, Any]] = [{"role": "user", "content": "go"}]
+    for n in range(steps):
+        call = {"type": "function_call", "call_id": f"c{n}", "name": "read", "arguments": "{}"}
+        items += [call, {"type": "function_call_output", "call_id": f"c{n}", "output": f"r {n}"}]
+    return {"model": "m", "input": [*items[:at], *more, *items[at:]]}
+
+
+def bringing(*names: str, **more: Any) -> dict[str, Any]:
+    """Codex's item with tools."""
+    tools = [{"type": "function", "name": name, "parameters": {"type": "object", "properties": {}}} for name in names]
+    return {"type": "additional_tools", **more, "tools": tools}
+
+
+def openai_turn(*messages: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"model": "m", "messages": [{"role": "user", "content": "go"}, *messages], **more}
+
+
+def marked_result(n: int) -> list[dict[str, Any]]:
+    call = {"id": f"c{n}", "type": "function", "function": {"name": "read", "arguments": "{}"}}
+    content = [{"type": "text", "text": f"r {n}", **MARK}]
+    return [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": f"c{n}", "content": content},
+    ]
+
+
+CALLED = [
+    {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+    {"role": "function", "name": "f", "content": "first"},
+]
+SAID = [{"role": "assistant", "content": "well"}, {"role": "user", "content": "and?"}]
+AGAIN = [{"role": "assistant", "content": "wait"}, {"role": "function", "name": "f", "content": "second"}]
+
+ENTANGLED: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "tools in the first item": ("responses", [responses_turn(n % 4, bringing(*("one", "two")[: n % 3])) for n in range(9)]),
+    "tools in the first item, with a role": (
+        "responses",
+        [responses_turn(3, bringing(name, role="developer")) for name in ("one", "two", "one")],
+    ),
+    "tools later on": (
+        "responses",
+        [responses_turn(n, *[bringing("late", role="developer")][: n > 2], at=5) for n in range(2, 7)],
+    ),
+    "tools between the model's items": ("responses", [responses_turn(n, bringing("late"), at=2) for n in range(1, 4)]),
+    "more marks than may be, within results": (
+        "openai",
+        [openai_turn(*(one for n in range(steps) for one in marked_result(n))) for steps in (2, 4, 5, 9)],
+    ),
+    "a result whose call is told by its place": (
+        "openai",
+        [openai_turn(*CALLED, *SAID), openai_turn(*CALLED, *SAID, *AGAIN), openai_turn(*CALLED, *SAID, *AGAIN, *SAID)],
+    ),
+}
+
+
+@pytest.mark.parametrize("long", [0, 100])
+@pytest.mark.parametrize("upstream", NAMES)
+@pytest.mark.parametrize("what", ENTANGLED)
+def test_parts_that_say_something_about_others(what: str, upstream: str, long: int) -> None:
+    turnwise.LONG = long
+    client, turns = ENTANGLED[what]
+    target = known(Target(protocol=upstream, model=MODELS[upstream][0]))
+    conversations = Conversations(MANY)
+    for document in [*turns, *turns[::-1]]:
+        alone = prepared(document, client, target, None, None)
+        assert prepared(document, client, target, None, conversations) == alone
+
+
+@pytest.mark.parametrize("long", [0, 100])
+def test_a_piece_says_nothing_about_sampling(long: int) -> None:
+    """Neither the provider's defaults nor the group's ratio, which the client's own settings have been told."""
+    turnwise.LONG = long
+    target = known(Target(protocol="claude", model="claude-opus-4-7", defaults={"temperature": 0.3}))
+    for rules, said in ((None, 1), (Rules(temperature_ratio=2.0), 0.5)):
+        alone = prepared(openai_turn(*SAID, temperature=said), "openai", target, rules, None)
+        assert alone[1]["notes"] == []
+        assert prepared(openai_turn(*SAID, temperature=said), "openai", target, rules, Conversations(MANY)) == alone
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # What is remembered
 
 

@@ -73,7 +73,7 @@ def span(old: bytes, new: bytes) -> tuple[int, int]:
     """(start, end): both begin with the same `start` bytes, and end with the same ones as `new` does from `end` on. These
     do not overlap in either."""
     most = min(len(old), len(new))
-    start = _alike(old, new, most)
+    start = alike(old, new)
     behind = 0
     step = _FIRST
     while step:
@@ -85,8 +85,9 @@ def span(old: bytes, new: bytes) -> tuple[int, int]:
     return start, len(new) - behind
 
 
-def _alike(old: bytes, new: bytes, most: int) -> int:
-    """How many bytes, of these, both begin with."""
+def alike(old: bytes, new: bytes) -> int:
+    """How many bytes both begin with."""
+    most = min(len(old), len(new))
     at, step = 0, _FIRST
     while step:
         if at + step <= most and new.startswith(old[at : at + step], at):

@@ -70,11 +70,15 @@ class Rules:
         """Those about tools and sampling."""
         return evolve(self, injection="off", replacements=(), strip_billing_line=False)
 
+    def for_conversation(self) -> Rules:
+        """Those about the system prompt and messages."""
+        return evolve(self, tool_filter=(), temperature_ratio=1.0)
+
     def for_later(self) -> Rules | None:
         """Those about messages that are not the first of a conversation."""
         if not (self.replacements or self.strip_billing_line):
             return None
-        return evolve(self, injection="off", tool_filter=(), temperature_ratio=1.0)
+        return evolve(self.for_conversation(), injection="off")
 
     def concern(self, body: bytes) -> bool:
         """Whether a request with this body may have to change."""

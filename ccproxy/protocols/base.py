@@ -118,6 +118,7 @@ class Chat(Operation[Request]):
     conversation: the members that hold a request's conversation, its messages first, then the system prompt as it may be
         spelled.
     speaks(message): whether the model says this one of the messages, or items.
+    brings_tools(message): whether this one says nothing but more tools of the request. None where none does.
     apart(request, target): whether the messages of such a request from another protocol, or of a piece of one, can be
         written without looking at its settings, and each without the others but for what `ccproxy.turnwise` knows of.
     refit(document, target, note): a request of this protocol's client whose thinking is asked for in a form that the target
@@ -141,6 +142,7 @@ class Chat(Operation[Request]):
     stream_type: Callable[[Context], str]
     conversation: tuple[str, ...]
     speaks: Callable[[JSON], bool]
+    brings_tools: Callable[[JSON], bool] | None = None
     apart: Callable[[Request, Target], bool] = _always
     refit: Callable[[dict[str, JSON], Target, Callable[[str], None]], dict[str, JSON]] = _as_it_is
     quiet: frozenset[str] = frozenset()

@@ -27,6 +27,7 @@ from ccproxy.model import (
     Target,
     Text,
     Tool,
+    ToolResult,
 )
 from ccproxy.notes import undescribed
 from ccproxy.protocols.claude.terms import NAME
@@ -71,6 +72,7 @@ def apart(request: Request, target: Target) -> bool:
     """See `base.Chat.apart`. Cache marks are counted over the whole request, thinking may depend on the last turns'
     thoughts, and a response format may become a part of the system prompt."""
     said = [*request.system, *(part for message in request.messages for part in message.parts)]
+    said += [inner for part in said if isinstance(part, ToolResult) for inner in part.parts]
     marked = any(part.cache for part in said) or any(isinstance(tool, Tool) and tool.cache for tool in request.tools)
     looks = target.traits.demands_thoughts and request.reasoning is not None
     return not marked and not looks and request.format is None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ccproxy.codec.sse import SSEReader
 from ccproxy.model import JSON, Context, Target
 from ccproxy.protocols.base import Chat, Headers, Models, Protocol, Route
+from ccproxy.protocols.responses import additional
 from ccproxy.protocols.responses.answers import read_answer, read_models, write_answer, write_model, write_models
 from ccproxy.protocols.responses.counting import COUNTING
 from ccproxy.protocols.responses.encoder import Encoder
@@ -33,8 +34,8 @@ def _path(target: Target, stream: bool, shape: str = "") -> str:
 
 
 def _speaks(item: JSON) -> bool:
-    """Items without a role are the model's, but for what clients say to its calls."""
-    if not isinstance(item, dict):
+    """Items without a role are the model's, but for what clients say to its calls, and their tools."""
+    if not isinstance(item, dict) or additional.is_item(item):
         return False
     return item["role"] == "assistant" if "role" in item else not str(item.get("type")).endswith(FROM_CLIENT)
 
@@ -42,11 +43,11 @@ def _speaks(item: JSON) -> bool:
 _RAW = "type content summary encrypted_content $text name namespace annotations text refusal"
 _CALLS = "output arguments input mode tools"
 _MEDIA = "file_data filename file_url file_id image_url detail input_audio.data input_audio.format"
-_STATE = "id call_id status $item.id $item.status $item.type $item.phase created_by logprobs"
+_STATE = "$place id call_id status $item.id $item.status $item.type $item.phase created_by logprobs"
 _MARKS = "prompt_cache_breakpoint"
 QUIET_WITHIN = frozenset(" ".join((_RAW, _CALLS, _MEDIA, _STATE, _MARKS)).split())
-"""Spellings that are kept beside what the model holds of them; what an upstream said of items that it made, ids and states;
-cache marks, which change no answer."""
+"""Spellings that are kept beside what the model holds of them; where tools stood; what an upstream said of items that it
+made, ids and states; cache marks, which change no answer."""
 
 PROTOCOL = Protocol(
     name=NAME,
@@ -71,6 +72,7 @@ PROTOCOL = Protocol(
         stream_type=_stream_type,
         conversation=("input", "instructions"),
         speaks=_speaks,
+        brings_tools=additional.is_item,
         peek=peek,
         path=_path,
         quiet=frozenset({"safety_identifier", "stream", "stream_options"}),

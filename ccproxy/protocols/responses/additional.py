@@ -29,7 +29,7 @@ def placed(tools: list[AnyTool], number: int) -> list[AnyTool]:
 
 def is_holder(message: Message) -> bool:
     """Whether it is such an item, which other protocols have nothing like."""
-    return any(isinstance(part, Opaque) and part.origin == NAME and _is_item(part.raw) for part in message.parts)
+    return any(isinstance(part, Opaque) and part.origin == NAME and is_item(part.raw) for part in message.parts)
 
 
 def latest(tools: Sequence[AnyTool]) -> list[AnyTool]:
@@ -52,7 +52,7 @@ def put_back(
     written: list[dict[str, JSON]] = []
     holders = 0
     for item in items:
-        if _is_item(item):
+        if is_item(item):
             left = [tool for tool in tools if own_fields(tool.extras).get(PLACE) == holders]
             holders += 1
             if not left and item.get("tools"):
@@ -62,5 +62,6 @@ def put_back(
     return written, [tool for tool in tools if own_fields(tool.extras).get(PLACE, holders) >= holders]
 
 
-def _is_item(raw: JSON) -> bool:
+def is_item(raw: JSON) -> bool:
+    """Whether it is such an item, as clients write it."""
     return isinstance(raw, dict) and raw.get("type") == KIND
