@@ -52,10 +52,25 @@ class Prepared:
 
 def document_of(body: bytes) -> dict[str, JSON]:
     """A client's body as a JSON object. Raises RequestError."""
+    return _object(body, jsontext.loads_exact)
+
+
+def glance_of(body: bytes) -> dict[str, JSON]:
+    """The same sooner, for a body that may pass as it is: integers of more than 64 bits are floats, until it is read
+    `in_full`."""
+    return _object(body, jsontext.loads)
+
+
+def in_full(document: dict[str, JSON], body: bytes) -> dict[str, JSON]:
+    """What a glance of the body gave, with all integers exact. Raises RequestError."""
+    return document_of(body) if jsontext.has_long_integers(body) else document
+
+
+def _object(body: bytes, loads: Callable[[bytes], JSON]) -> dict[str, JSON]:
     if not body.strip():
         raise RequestError("the request has no body; a JSON object is expected", code="invalid_json")
     try:
-        document = jsontext.loads_exact(body)
+        document = loads(body)
     except jsontext.JSONError as error:
         raise RequestError(f"the request's body is not JSON: {error}", code="invalid_json") from None
     if not isinstance(document, dict):
@@ -72,7 +87,7 @@ def model_of(document: dict[str, JSON], call: Call) -> str:
 
 
 def recalled(
-    document: dict[str, JSON], client: Protocol, upstream: Protocol, context: Context, memory: Memory
+    document: dict[str, JSON], body: bytes, client: Protocol, upstream: Protocol, context: Context, memory: Memory
 ) -> dict[str, JSON]:
     """The request with the earlier turns that it only refers to; the very document where it refers to none, or to an answer
     that an upstream of the same protocol may know. Raises RequestError, NotFound for an answer that nobody knows."""
@@ -82,7 +97,7 @@ def recalled(
         return document
     kept = memory.recall(previous)
     if kept is not None:
-        return history.merge(document, kept, context)
+        return history.merge(in_full(document, body), kept, context)
     if client.name == upstream.name:
         return document
     raise history.unknown(previous)
@@ -123,8 +138,9 @@ def prepare(
     rules: Rules | None = None,
     known: Conversations | None = None,
 ) -> Prepared:
-    """The request for the upstream. rules: what the group does to it. known: what earlier requests became, with which it is
-    faster and comes to the same. Fills the context. Raises RequestError, Unsupported among them."""
+    """The request for the upstream. document: of the body; at a glance will do where client and upstream speak the same
+    protocol. rules: what the group does to it. known: what earlier requests became, with which it is faster and comes to
+    the same. Fills the context. Raises RequestError, Unsupported among them."""
     ours, theirs = _column(client, operation), _column(upstream, operation)
     own, chat = client.name == upstream.name, operation == CHAT
     known = known if chat and len(body) >= _LARGE else None
@@ -150,7 +166,8 @@ def prepare(
             told.body = written
             return told
     if not told.relayed or rules is not None or (chat and _is_limited(target)):
-        request = request if request is not None else ours.read_request(document, context, call)
+        if request is None:
+            request = ours.read_request(in_full(document, body) if own else document, context, call)
         if chat and not own:
             notes.own_members(request.extras, context, client.chat.quiet)
             notes.inner_members(request, context, client.chat.quiet_within)
@@ -319,9 +336,13 @@ def _strange_ids(request: Request, length: int) -> bool:
 
 def _relayed(body: bytes, document: dict[str, JSON], target: Target, news: News, context: Context, chat: Chat) -> bytes:
     """The bytes as they came, but for the model's name, and for what the target would refuse."""
-    fit = fitted(chat.refit(document, target, context.note), target.traits, context.note, own=True)
-    if fit is document:
+
+    def fit_of(document: dict[str, JSON]) -> dict[str, JSON]:
+        return fitted(chat.refit(document, target, context.note), target.traits, context.note, own=True)
+
+    if fit_of(document) is document:
         return _renamed(body, document, target, news)
+    fit = fit_of(in_full(document, body))
     return jsontext.dumps({**fit, "model": target.model} if "model" in fit else fit)
 
 
@@ -337,7 +358,7 @@ def _renamed(body: bytes, document: dict[str, JSON], target: Target, news: News)
         return spliced
     news.place = -1
     spliced = splice.replace_string(body, "model", target.model)
-    return jsontext.dumps({**document, "model": target.model}) if spliced is None else spliced
+    return jsontext.dumps({**in_full(document, body), "model": target.model}) if spliced is None else spliced
 
 
 # ---------------------------------------------------------------------------------------------------------------------

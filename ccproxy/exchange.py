@@ -246,7 +246,7 @@ class Exchange:
         return [told]
 
     def _first_dial(self, body: bytes, now: float) -> Dial | Answered:
-        document = conversion.document_of(body)
+        document = conversion.glance_of(body)
         model = conversion.model_of(document, self._call)
         self.record.model = self._context.model = model
         route = self._route(model)
@@ -271,7 +271,7 @@ class Exchange:
             plan = candidates.plan(pair)
             try:
                 fresh, document = document, None
-                return self._planned(plan, self._body, fresh or conversion.document_of(self._body))
+                return self._planned(plan, self._body, fresh or conversion.glance_of(self._body))
             except (Unsupported, NotFound) as error:  # there; another protocol or upstream may have a place for it
                 candidates.choice.failed(error, now)
                 self._leave(error)
@@ -286,6 +286,8 @@ class Exchange:
         record.provider, record.upstream_model, record.key = plan.target.provider, plan.target.model, plan.key
         context.upstream, context.compat = plan.protocol.name, plan.compat
         ours, theirs = self._protocol, plan.protocol
+        if ours.name != theirs.name:
+            document = conversion.in_full(document, body)
         if self._memory is not None and ours.history is not None:
             document, body = self._recalled(document, body, theirs, self._memory)
         answered = conversion.answered_here(document, ours, theirs, context, call, self._operation, plan.rules)
@@ -313,7 +315,7 @@ class Exchange:
     ) -> tuple[dict[str, JSON], bytes]:
         """The request with the earlier turns that it refers to. An upstream of the client's protocol keeps its answers."""
         ours = self._protocol
-        merged = conversion.recalled(document, ours, theirs, self._context, memory)
+        merged = conversion.recalled(document, body, ours, theirs, self._context, memory)
         if ours.history is not None and theirs.name != ours.name and self._operation == conversion.CHAT:
             self._unsaid = merged
         return (document, body) if merged is document else (merged, jsontext.dumps(merged))

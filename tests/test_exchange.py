@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tracemalloc
 from typing import Any
 
@@ -15,6 +16,7 @@ from ccproxy.errors import Broken, NotFound, TimedOut, TooLarge, Unreachable
 from ccproxy.exchange import LONGEST_ERROR, Exchange
 from ccproxy.model import Context, Target, Traits
 from ccproxy.plans import Patience, Plan
+from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call, Kept
 from ccproxy.protocols.responses import history
@@ -53,6 +55,7 @@ class Playbook:
         self.client, self.upstream, self.stream, self.asked = client, upstream, stream, asked
         self.traits = traits
         self.known: Conversations | None = None
+        self.rules: Rules | None = None
         self.patience = Patience(**patience)
         self.context = Context(client=client, upstream="", id="0" * 24, created=1)
         call = Call(model="alias" if client == "gemini" else "", stream=stream if client == "gemini" else None)
@@ -78,6 +81,7 @@ class Playbook:
             secrets=("upstream-secret",),
             patience=self.patience,
             known=self.known,
+            rules=self.rules,
         )
 
     def take(self, actions: list[Action]) -> list[str]:
@@ -811,6 +815,14 @@ def test_what_nests_too_deeply_to_be_kept_may_be_answered_all_the_same() -> None
     assert any("could not be kept" in note for note in play.record.notes)
 
 
+def test_a_conversation_that_is_merged_for_an_upstream_of_its_protocol_keeps_its_long_integers() -> None:
+    notebook = Notebook()
+    first = answer_to(remembering("claude", notebook, False), {"input": "Where?"})
+    play = remembering("responses", notebook, False, turn=1)
+    play.body({"model": "alias", "input": "hi", "metadata": {"n": LONG}, "previous_response_id": first["id"]})
+    assert b'"n":%d' % LONG in play.dial.body
+
+
 def test_an_answer_that_could_not_be_kept_is_noted() -> None:
     play = remembering("openai", Notebook(takes=False), False)
     answer_to(play, {"input": "hi"})
@@ -823,6 +835,33 @@ def test_a_request_that_nests_too_deeply_to_be_written_is_refused() -> None:
     body = b'{"model": "alias", "input": "hi", "tools": [{"type": "function", "name": "f", "parameters": {"x": %b}}]}'
     assert play.body(body % deep) == ["Reply", "Finished"]
     assert play.reply.status == 400
+
+
+LONG = 12345678901234567890123
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "maximum": LONG}}}
+WITH_LONG = {
+    "model": "alias",
+    "user": "me",
+    "messages": [{"role": "user", "content": "hi"}],
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": SCHEMA}}],
+}
+ROADS: dict[str, dict[str, Any]] = {
+    "relayed": {},
+    "converted": {"upstream": "claude"},
+    "a member left out": {"traits": Traits(drop=("user",))},
+    "changed by rules": {"rules": Rules(injection="enhance", prompt="Be brief.")},
+    "the model named twice": {"body": json.dumps(WITH_LONG).replace("{", '{"model": "alias", ', 1).encode()},
+}
+
+
+@pytest.mark.parametrize("road", ROADS.values(), ids=ROADS)
+def test_long_integers_arrive_on_every_road(road: dict[str, Any]) -> None:
+    """Those that are relayed are not read as exactly."""
+    play = Playbook("openai", road.get("upstream", "openai"), traits=road.get("traits", NO_TRAITS))
+    play.rules = road.get("rules")
+    assert play.body(road.get("body", json.dumps(WITH_LONG).encode())) == ["Dial"]
+    assert re.search(rb'"maximum": ?%d\b' % LONG, play.dial.body)
+    assert b'"alias"' not in play.dial.body
 
 
 # ---------------------------------------------------------------------------------------------------------------------

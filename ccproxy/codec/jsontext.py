@@ -4,8 +4,8 @@ orjson turns integers beyond 64 bits into floats, refuses lone surrogates (clien
 and stops at some depth. Then the standard library reads or writes that one document. `NaN` and `Infinity` are no JSON and
 are refused by both ways (RFC 8259, section 6), and so is a number that no float can hold, which would become one of them.
 
-Fast for a reason: every request is asked for long integers, and few have one. To look at each byte took longer than to
-decode the whole body; every sixth is enough to know that there is none.
+Fast for a reason: every request that is converted is asked for long integers, and few have one. To look at each byte took
+longer than to decode the whole body; every sixth is enough to know that there is none.
 """
 
 from __future__ import annotations
@@ -50,9 +50,12 @@ def loads(text: bytes | bytearray | memoryview | str) -> Any:
 def loads_exact(text: bytes | bytearray | str) -> Any:
     """One JSON document, integers of any length kept exact. Raises JSONError."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if _has_nineteen_digits(raw) and _LONG_INTEGER.search(raw):
-        return _standard_loads(text)
-    return loads(text)
+    return _standard_loads(text) if has_long_integers(raw) else loads(text)
+
+
+def has_long_integers(raw: bytes | bytearray) -> bool:
+    """Whether `loads_exact` may tell more of this JSON text than `loads`."""
+    return _has_nineteen_digits(raw) and _LONG_INTEGER.search(raw) is not None
 
 
 def _has_nineteen_digits(raw: bytes | bytearray) -> bool:
