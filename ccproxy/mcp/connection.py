@@ -29,7 +29,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ccproxy.config import Mcp, McpServer
-from ccproxy.mcp.transports import Stderr, Watched, masked, opened, reason, secrets_of
+from ccproxy.mcp.transports import Lines, Stderr, Watched, masked, opened, reason, secrets_of
 
 log = logging.getLogger("ccproxy.mcp")
 
@@ -100,6 +100,7 @@ class Connection:
         self._attempt = anyio.Event()  # that it is being connected
         self._waiting = 0  # calls that wait for a connection
         self._stderr = Stderr(name, settings)
+        self._babble = Lines(name, logging.WARNING)
         self._scope = anyio.CancelScope()
         self._tasks: Any = None
         self._pause = FIRST_PAUSE
@@ -308,7 +309,7 @@ class Connection:
 
     async def _on_message(self, message: types.ServerNotification | Exception) -> None:
         if isinstance(message, Exception):
-            log.warning("%s: says what is no message: %s", self.name, self._words(_unreadable(message)))
+            self._babble.say(lambda: f"says what is no message: {self._words(_unreadable(message))}")
             return
         kind = _CHANGES.get(type(message))
         if kind is not None:

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 import httpx2
@@ -34,7 +37,7 @@ LINE = 500
 """Characters of a line of stderr that are logged."""
 
 LINES = 50
-"""Lines of stderr that are logged in each TEN seconds of one server; what is more is counted."""
+"""Lines of one server that are logged in each TEN seconds; what is more is counted."""
 TEN = 10.0
 
 LAST_WORDS_SECONDS = 0.5
@@ -56,7 +59,7 @@ Streams = tuple[Any, Any]
 async def opened(name: str, settings: McpServer, failed: Callable[[], None], stderr: Stderr) -> AsyncIterator[Streams]:
     """A connection's two streams. failed: told of each request that could not be sent. Raises what the system raises."""
     if settings.command:
-        with stderr.pipe() as pipe:
+        with stderr.pipe() as pipe, _naming(settings):
             async with stdio_client(_parameters(settings), errlog=pipe) as streams:
                 pipe.close()  # it is the process's alone now, so that its end is the pipe's
                 yield streams
@@ -74,6 +77,17 @@ async def opened(name: str, settings: McpServer, failed: Callable[[], None], std
             streamable_http_client(settings.url, http_client=client, max_sse_event_size=LARGEST_EVENT) as streams,
         ):
             yield streams
+
+
+@contextmanager
+def _naming(settings: McpServer) -> Iterator[None]:
+    """A command or folder that does not exist, by its name: uvloop's error has none."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        is_folder = settings.cwd and not Path(settings.cwd).is_dir()
+        error.filename = error.filename or (settings.cwd if is_folder else settings.command)
+        raise
 
 
 def _parameters(settings: McpServer) -> StdioServerParameters:
@@ -177,11 +191,26 @@ def reason(error: BaseException) -> str:
 
 
 def secrets_of(settings: McpServer) -> tuple[str, ...]:
-    """What must not stand in a log or an error: the values of its environment, its headers and its token."""
-    _, _, query = settings.url.partition("?")
-    values = [*settings.env.values(), *settings.headers.values(), settings.token, query]
+    """What must not stand in a log or an error: the values of its environment, its headers, its token, its URL's query, and
+    of those of its arguments that are called a key or the like."""
+    query = urlsplit(settings.url).query
+    asked = [query, *(value for _, value in parse_qsl(query))]
+    values = [*settings.env.values(), *settings.headers.values(), settings.token, *asked, *_secret_arguments(settings.args)]
     words = [word for value in values for word in (value, value.rpartition(" ")[2])]
     return tuple(sorted({word for word in words if len(word) >= SHORTEST_SECRET}, key=len, reverse=True))
+
+
+def _secret_arguments(args: Sequence[str]) -> Iterator[str]:
+    """`--api-key=VALUE` and `--api-key VALUE`."""
+    for before, argument in zip(("", *args), args, strict=False):
+        flag, equals, value = argument.partition("=")
+        if equals and _TELLING.search(flag):
+            yield value
+        elif _TELLING.search(before) and before.startswith("-") and "=" not in before and not argument.startswith("-"):
+            yield argument
+
+
+_TELLING = re.compile("key|token|secret|passw|auth|credential", re.IGNORECASE)
 
 
 def masked(words: str, secrets: Iterable[str]) -> str:
@@ -195,24 +224,50 @@ def printable(words: str) -> str:
     return words if words.isprintable() else "".join(c if c.isprintable() else " " for c in words)
 
 
+class Lines:
+    """One server's lines in the log, LINES in each TEN seconds at most: a server that floods must not fill the disk."""
+
+    def __init__(self, name: str, level: int) -> None:
+        self._name = name
+        self._level = level
+        self._recent: deque[float] = deque(maxlen=LINES)
+        self._left_out = 0
+
+    def say(self, words: Callable[[], str]) -> None:
+        """words: asked for only where they are logged."""
+        now = time.monotonic()
+        if len(self._recent) == LINES and now - self._recent[0] < TEN:
+            self._left_out += 1
+            return
+        self._recent.append(now)
+        if self._left_out:
+            log.log(self._level, "%s: %d more such lines", self._name, self._left_out)
+            self._left_out = 0
+        log.log(self._level, "%s: %s", self._name, words())
+
+
 class Stderr:
-    """What a server's process writes to stderr: into the log, line by line, bounded and masked. `last` is its latest line.
+    """What a server's process writes to stderr: into the log, line by line, bounded and masked.
 
     A thread reads it: a pipe can be waited for in no other way on every platform, and it ends with the process."""
 
     def __init__(self, name: str, settings: McpServer) -> None:
         self._name = name
         self._secrets = secrets_of(settings)
-        self._recent: deque[float] = deque(maxlen=LINES)
-        self._left_out = 0
-        self.last = ""
+        self._lines = Lines(name, logging.INFO)
+        self._latest = b""
         self._ended = threading.Event()
         self._ended.set()
+
+    @property
+    def last(self) -> str:
+        """Its latest line."""
+        return self._shown(self._latest)
 
     def pipe(self) -> Any:
         """The end for the process to write to."""
         reading, writing = os.pipe()
-        self.last = ""
+        self._latest = b""
         self._ended.clear()
         threading.Thread(target=self._read, args=(reading,), name=f"ccproxy-mcp-{self._name}", daemon=True).start()
         return os.fdopen(writing, "w")
@@ -220,25 +275,16 @@ class Stderr:
     def _read(self, descriptor: int) -> None:
         with os.fdopen(descriptor, "rb") as file:
             while line := file.readline(4 * LINE):
-                words = line.decode("utf-8", "replace").strip()
-                if words:
-                    self._say(masked(words, self._secrets)[:LINE])
+                if not line.isspace():
+                    self._latest = line
+                    self._lines.say(partial(self._shown, line))
         self._ended.set()
+
+    def _shown(self, line: bytes) -> str:
+        return masked(line.decode("utf-8", "replace").strip(), self._secrets)[:LINE]
 
     async def ended(self) -> None:
         """Waits for a moment until all is read of a process that has ended: its last words say why."""
         with anyio.move_on_after(LAST_WORDS_SECONDS):
             while not self._ended.is_set():
                 await anyio.sleep(0.005)
-
-    def _say(self, words: str) -> None:
-        self.last = words
-        now = time.monotonic()
-        if len(self._recent) == LINES and now - self._recent[0] < TEN:
-            self._left_out += 1
-            return
-        self._recent.append(now)
-        if self._left_out:
-            log.info("%s: %d more lines on stderr", self._name, self._left_out)
-            self._left_out = 0
-        log.info("%s: %s", self._name, words)

@@ -67,6 +67,15 @@ def test_a_server_that_prints_to_its_stdout_is_heard_all_the_same(caplog: pytest
     assert "odd: says what is no message" in caplog.text
 
 
+def test_a_server_that_babbles_without_end_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        async with inside(odd("odd")) as (address, _), client(address) as mcp:
+            assert words(await mcp.call_tool("odd__babble", {})) == "babbled"
+
+    anyio.run(run)
+    assert 0 < sum("says what is no message" in record.message for record in caplog.records) <= 60
+
+
 def test_what_it_writes_to_stderr_is_logged_in_part_and_masked(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "ccproxy.mcp")
 

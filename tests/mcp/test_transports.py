@@ -15,7 +15,8 @@ import httpx2
 import pytest
 
 from ccproxy.config import McpServer
-from ccproxy.mcp.transports import LINES, Forgiving, Stderr, masked, reason, secrets_of
+from ccproxy.mcp import transports
+from ccproxy.mcp.transports import LINES, Forgiving, Stderr, masked, opened, reason, secrets_of
 from tests.fakes.server import free_port
 from tests.mcp.serving import client, inside, stdio, words
 from tests.mcp.test_connection import http_server, odd
@@ -28,9 +29,11 @@ def test_what_is_secret_of_a_server() -> None:
         headers={"authorization": "Basic dXNlcjpw"},
         token="token-t",
         url="https://x.example/mcp?key=query-q",
+        args=("-y", "a-package", "--api-key", "after-k", "--TOKEN=behind-t", "--key=k", "--auth", "--port=8080"),
     )
-    said = masked("value-a 1 dXNlcjpw token-t key=query-q \x1b[31m", secrets_of(settings))
-    assert said == "*** 1 *** *** ***  [31m"
+    said = masked("value-a 1 dXNlcjpw token-t key=query-q query-q after-k behind-t \x1b[31m", secrets_of(settings))
+    assert said == "*** 1 *** *** *** *** *** ***  [31m"
+    assert masked("npx -y a-package --api-key, 8080", secrets_of(settings)) == "npx -y a-package --api-key, 8080"
 
 
 REASONS: list[tuple[BaseException, str]] = [
@@ -54,6 +57,23 @@ def test_a_status_is_said_without_the_url() -> None:
         "for url https://x.example", request=request, response=httpx2.Response(401, request=request)
     )
     assert reason(error) == "it answers 401 Unauthorized"
+
+
+@pytest.mark.parametrize(("cwd", "said"), [("", "there is no at-all"), ("/nowhere", "there is no nowhere")])
+def test_what_does_not_exist_is_named_under_every_loop(cwd: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_name(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")  # as uvloop's is
+
+    monkeypatch.setattr(transports, "stdio_client", without_name)
+    settings = McpServer(command="/bin/at-all", cwd=cwd)
+
+    async def run() -> None:
+        async with opened("a", settings, lambda: None, Stderr("a", settings)):
+            pass
+
+    with pytest.raises(FileNotFoundError) as raised:
+        anyio.run(run)
+    assert reason(raised.value) == said
 
 
 def test_lines_of_stderr_are_bounded(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,8 @@ import sys
 import time
 from typing import Any
 
-TOOLS = ["echo", "nothing", "nonsense", "half", "unknown_id", "error", "large", "flood", "pid", "twin.name", "twin_name"]
+TOOLS = ["echo", "nothing", "nonsense", "half", "unknown_id", "error", "large", "flood", "babble", "pid"]
+TOOLS += ["twin.name", "twin_name"]
 
 
 def say(document: Any) -> None:
@@ -46,6 +47,10 @@ def called(id: Any, name: str, arguments: dict[str, Any]) -> None:
         for _ in range(1000):
             os.write(2, b"to stderr with hush-hush\n")
         answer(id, text("flooded"))
+    elif name == "babble":
+        for _ in range(1000):
+            os.write(1, b"no message\n")
+        answer(id, text("babbled"))
     elif name == "pid":
         answer(id, text(str(os.getpid())))
     elif name.startswith("twin"):
