@@ -204,7 +204,7 @@ def _addressed(provider: Provider) -> Provider:
 def _placed(mcp: Mcp, folder: Path) -> Mcp:
     """With every server's folder absolute. Whether it is there is the server's affair, when it is started."""
     servers = {
-        name: evolve(server, cwd=str(folder / Path(server.cwd).expanduser())) if server.cwd else server
+        name: evolve(server, cwd=str(_path(folder, server.cwd))) if server.cwd else server
         for name, server in mcp.servers.items()
     }
     return evolve(mcp, servers=servers)

@@ -331,10 +331,10 @@ class _Answer:
     async def write(self, receive: Receive, send: Send) -> None:
         stream = self._stream
         with anyio.move_on_after(HOLD_SECONDS if self._takes_events else None):
-            while not stream.done and not (self._takes_events and stream.after(0)[0]):
+            while not stream.done and not (self._takes_events and stream.last):
                 await stream.news()
         answers = stream.answers()
-        if stream.done and (not self._takes_events or len(answers) == stream.after(0)[0]):
+        if stream.done and (not self._takes_events or len(answers) == stream.last):
             if not answers:
                 raise Refused(404, "the session ended before the answer")
             self._session.shelf.forget(stream)  # no event of it went out that could be come back with

@@ -10,17 +10,25 @@ has not seen, in order, and then what comes. So nothing falls between the past a
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 import anyio
 
 KEPT_BYTES = 2 * 2**20
-"""Of a session's events: a client comes back within seconds. Sessions are bounded too, so this is part of a total."""
+"""Of a session's finished streams, and of one that nobody reads: a client comes back within seconds. Sessions are bounded
+too, so this is part of a total."""
 
 KEPT_STREAMS = 64
 """Finished ones of a session: an agent has a few calls at once."""
 
 MOST_EVENTS = 1000
-"""Of one stream that nobody reads; the oldest are dropped first. The answer to a request is its last event."""
+"""Of one stream that nobody reads; the oldest are dropped first."""
+
+
+class Event(NamedTuple):
+    number: int
+    message: bytes
+    is_answer: bool
 
 
 class Stream:
@@ -32,9 +40,8 @@ class Stream:
         self.size = 0
         self.reader: object | None = None
         self.told = 0  # the number of the last event that a reader was given
-        self._events: deque[tuple[int, bytes]] = deque()
-        self._answers: list[bytes] = []
-        self._last = 0
+        self.last = 0  # the number of the last event
+        self._events: deque[Event] = deque()
         self._news = anyio.Event()
 
     def __repr__(self) -> str:
@@ -42,15 +49,21 @@ class Stream:
 
     def add(self, message: bytes, *, is_answer: bool = False) -> None:
         """message: one JSON-RPC message, in one line."""
-        if is_answer:
-            self._answers.append(message)
-        self._last += 1
-        event = b"id: %d-%d\r\nevent: message\r\ndata: %b\r\n\r\n" % (self.number, self._last, message)
-        self._events.append((self._last, event))
-        self.size += len(event)
-        if len(self._events) > MOST_EVENTS:
-            self.size -= len(self._events.popleft()[1])
+        self.last += 1
+        self._events.append(Event(self.last, message, is_answer))
+        self.size += len(message)
+        while (len(self._events) > MOST_EVENTS or self.size > KEPT_BYTES) and self._dropped():
+            pass
         self._tell()
+
+    def _dropped(self) -> bool:
+        """The oldest one goes, if there is one to go: not the last, and no answer, which somebody waits for."""
+        place = next((i for i, event in enumerate(self._events) if not event.is_answer), len(self._events))
+        if place >= len(self._events) - 1:
+            return False
+        self.size -= len(self._events[place].message)
+        del self._events[place]
+        return True
 
     def end(self) -> None:
         """Nothing follows."""
@@ -59,7 +72,7 @@ class Stream:
 
     def answers(self) -> list[bytes]:
         """The answers alone, as the messages that they are."""
-        return self._answers
+        return [event.message for event in self._events if event.is_answer]
 
     def primer(self) -> bytes:
         """An event without data, whose id a client can come back with before it has had any other (2025-11-25)."""
@@ -72,8 +85,8 @@ class Stream:
 
     def after(self, seen: int) -> tuple[int, bytes]:
         """The events behind number `seen`, and the number of the last one."""
-        found = [event for number, event in self._events if number > seen]
-        return self._last, b"".join(found)
+        found = (event for event in self._events if event.number > seen)
+        return self.last, b"".join(_FORM % (self.number, event.number, event.message) for event in found)
 
     async def news(self) -> None:
         """Waits for an event, an end, or another reader."""
@@ -82,6 +95,9 @@ class Stream:
     def _tell(self) -> None:
         self._news.set()
         self._news = anyio.Event()
+
+
+_FORM = b"id: %d-%d\r\nevent: message\r\ndata: %b\r\n\r\n"
 
 
 class Shelf:

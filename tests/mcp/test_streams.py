@@ -28,7 +28,27 @@ def test_what_nobody_reads_is_bounded() -> None:
     assert last == MOST_EVENTS + 10
     assert data.count(b"id: ") == MOST_EVENTS
     assert data.startswith(b"id: 1-11\r\n")
-    assert stream.size == len(data)
+    assert stream.size == 2 * MOST_EVENTS
+
+
+def test_large_events_that_nobody_reads_are_fewer() -> None:
+    stream = Stream(1)
+    for _ in range(10):
+        stream.add(b"x" * (KEPT_BYTES // 3))
+    assert stream.size <= KEPT_BYTES
+    stream.add(b"y" * 2 * KEPT_BYTES)
+    assert stream.after(0)[1].count(b"id: ") == 1
+
+
+def test_no_answer_is_dropped() -> None:
+    stream = Stream(1)
+    stream.add(b"first" + b"x" * KEPT_BYTES, is_answer=True)
+    for _ in range(MOST_EVENTS + 10):
+        stream.add(b"{}")
+    stream.add(b"second" + b"x" * KEPT_BYTES, is_answer=True)
+    assert [answer[:6] for answer in stream.answers()] == [b"firstx", b"second"]
+    assert b"firstx" in stream.after(0)[1]
+    assert stream.after(0)[1].count(b"{}") == 0
 
 
 def test_a_stream_is_found_by_the_id_of_any_of_its_events() -> None:
