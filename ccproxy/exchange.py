@@ -501,7 +501,8 @@ class Exchange:
     def _reply_error(self, error: CcproxyError, now: float, farewell: Action | None = None) -> list[Action]:
         error.headers = error.headers or tuple(self._headers_for_client(self._answer_headers))
         reply = error_reply(self._protocol, error)
-        reply = evolve(reply, body=self._without_secrets(reply.body))
+        headers = [(name, self._clean(value)) for name, value in reply.headers]
+        reply = evolve(reply, headers=headers, body=self._without_secrets(reply.body))
         self.record.status, self.record.error = reply.status, error
         return [reply, *([farewell] if farewell else []), self._finished(now)]
 

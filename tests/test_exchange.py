@@ -376,6 +376,15 @@ def test_no_error_repeats_a_secret(echo: str, client: str, held: bool) -> None:
     assert play.record.error.message == "no ***"
 
 
+def test_no_header_of_an_error_repeats_a_secret() -> None:
+    play = Playbook("claude", "openai")
+    play.body()
+    play.head(401, [*JSON, ("x-request-id", "of upstream-secret")])
+    play.bytes(ECHOES["refusal"][2])
+    play.eof()
+    assert dict(play.reply.headers)["x-request-id"] == "of ***"
+
+
 def test_an_error_with_status_200_has_the_answers_headers() -> None:
     play = Playbook("claude", "openai")
     play.body()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from urllib.parse import urlsplit
@@ -56,7 +56,8 @@ async def ask(provider: Provider, key: str) -> list[ModelInfo]:
     except (httpx.HTTPError, TimeoutError) as error:
         raise Unreachable(f"{_trouble(error)} {urlsplit(base_of(provider)).netloc}") from None
     if not answer.is_success:
-        raise read_error(protocol.name, answer.status_code, list(answer.headers.items()), _without(key, answer.content))
+        body = _without(provider.secrets, answer.content)
+        raise read_error(protocol.name, answer.status_code, list(answer.headers.items()), body)
     try:
         document = jsontext.loads(answer.content)
     except jsontext.JSONError:
@@ -79,9 +80,11 @@ def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _without(key: str, body: bytes) -> bytes:
+def _without(secrets: Iterable[str], body: bytes) -> bytes:
     """An error's text; some providers repeat the key that they refuse."""
-    return body.replace(key.encode(), b"***") if key else body
+    for secret in secrets:
+        body = body.replace(secret.encode(), b"***")
+    return body
 
 
 class ModelLists:

@@ -99,14 +99,10 @@ class Question:
         except Unreachable as error:
             self.outcome = error.message
         except CcproxyError as error:
-            self.outcome = f"{error.status}: {self._without_key(error.message)}"
+            self.outcome = f"{error.status}: {error.message}"
         else:
             self.models = frozenset(model.id for model in listed)
             self.outcome = f"{len(self.models)} model{'s' * (len(self.models) != 1)}"
-
-    def _without_key(self, message: str) -> str:
-        """Some providers repeat the key that they refuse."""
-        return message.replace(self._key, "***") if self._key else message
 
 
 def probes(providers: Mapping[str, Provider]) -> list[Question]:

@@ -22,7 +22,12 @@ class Upstream(BaseHTTPRequestHandler):
         else:
             status, document = (
                 401,
-                {"error": {"message": f"Incorrect API key provided: {key}", "type": "invalid_request_error"}},
+                {
+                    "error": {
+                        "message": f"Incorrect API key provided: {key}{self.headers.get('x-team', '')}",
+                        "type": "invalid_request_error",
+                    }
+                },
             )
         body = json.dumps(document).encode()
         self.send_response(status)
@@ -101,6 +106,7 @@ def test_a_failing_key_is_named_by_its_place_and_never_shown(tmp_path: Path, ups
 protocol = "openai"
 base_url = "{upstream}"
 api_keys = ["sk-good", "sk-hush"]
+headers.x-team = "hushed-team-token"
 [providers.dead]
 protocol = "openai"
 base_url = "http://127.0.0.1:1/v1"
@@ -108,7 +114,7 @@ base_url = "http://127.0.0.1:1/v1"
     result = check(text, tmp_path, "--probe")
     assert result.exit_code == 1
     assert "mixed     1 of 2  2 models\n" in result.stdout
-    assert "mixed     2 of 2  401: Incorrect API key provided: ***\n" in result.stdout
+    assert "mixed     2 of 2  401: Incorrect API key provided: ******\n" in result.stdout
     assert "dead      none    no connection to 127.0.0.1:1\n" in result.stdout
     assert "2 of 3 questions failed" in result.stderr
     assert "hush" not in result.output
