@@ -66,6 +66,7 @@ __all__ = [
     "is_loopback",
     "load",
     "loads",
+    "parsed",
     "state_folder",
     "traffic_file",
     "user_folder",
@@ -151,7 +152,7 @@ def loads(
 ) -> Config:
     """The configuration that `content` describes, as `load` reads it. folder: where relative paths in it begin; the
     process's own by default. Raises ConfigError with every problem."""
-    document = _parsed(content)
+    document = parsed(content)
     _override(document, {"host": host, "port": port})
     return checked(document, env, folder)
 
@@ -176,7 +177,8 @@ def checked(document: dict[str, Any], env: Mapping[str, str], folder: Path | Non
     return config if config.groups else evolve(config, groups={DEFAULT: _implied(list(config.providers))})
 
 
-def _parsed(content: str) -> dict[str, Any]:
+def parsed(content: str) -> dict[str, Any]:
+    """What the text says, as TOML. Raises ConfigError."""
     try:
         return tomllib.loads(content)
     except RecursionError:

@@ -35,6 +35,7 @@ from tomlkit.container import Container
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Array, InlineTable, Item, Key, Table, Whitespace
 
+from ccproxy.config import parsed
 from ccproxy.errors import ConfigError
 
 try:
@@ -70,7 +71,7 @@ def read(path: Path) -> dict[str, Any]:
     """What the file says, as TOML and nothing more: no `${VAR}` is read, so this works without the server's environment.
     Raises ConfigError when it cannot be read."""
     try:
-        return _parsed(_content(path)[0])
+        return parsed(_content(path)[0])
     except ConfigError as error:
         raise _in(path, error) from None
 
@@ -140,7 +141,7 @@ def _in(path: Path, error: ConfigError) -> ConfigError:
 
 def edited(content: str, edits: Sequence[Edit]) -> str:
     """The text with the changes made, and all else as it was. Raises ConfigError when that cannot be done."""
-    before = _parsed(content)
+    before = parsed(content)
     wanted = deepcopy(before)
     for change in edits:
         _on_plain(wanted, change)
@@ -202,15 +203,6 @@ def _replace(place: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def _parsed(content: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(content)
-    except RecursionError:
-        raise ConfigError(["not valid TOML: nested too deeply"]) from None
-    except ValueError as error:
-        raise ConfigError([f"not valid TOML: {error}"]) from None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
