@@ -342,6 +342,7 @@ def _relayed(body: bytes, document: dict[str, JSON], target: Target, news: News,
 
     if fit_of(document) is document:
         return _renamed(body, document, target, news)
+    news.place = -1  # nobody has looked for the name in what is new
     fit = fit_of(in_full(document, body))
     return jsontext.dumps({**fit, "model": target.model} if "model" in fit else fit)
 

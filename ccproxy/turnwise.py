@@ -36,7 +36,7 @@ from attrs import define, evolve, field, frozen
 
 from ccproxy import notes, turns
 from ccproxy.codec import jsontext
-from ccproxy.codec.news import Bodies
+from ccproxy.codec.news import Bodies, alike
 from ccproxy.errors import CcproxyError
 from ccproxy.model import JSON, Context, Message, Part, Request, Target, Text, Tool, ToolCall, ToolResult
 from ccproxy.policy.rewrite import Rules
@@ -55,6 +55,17 @@ conversations only the settings are remembered."""
 
 MOST_SETTINGS = 8
 """Sets of tools: an agent and its helpers have a handful."""
+
+_SHARE = 4 * MOST_SETTINGS
+"""The part of what may be kept that the text of one of these may have. What became of it is about as long, so that all of
+them leave half for conversations."""
+
+PAIRED = 4
+"""The last runs of which is known where the reader of ids was, which is as much for each as there are ids before it. Who
+goes back further with a client that leaves ids out begins anew."""
+
+_OBJECT = 256
+"""About the bytes that are taken by what is remembered of a run, and of an id, beside their text."""
 
 _WORD = "."
 
@@ -84,19 +95,23 @@ class Way:
 
 
 class Conversations:
-    """What is remembered of the last conversations. most_bytes: how much text is kept, half of it of pieces; what was not
-    used for the longest time goes first. size: how much there is of pieces. bodies: of requests that are not converted, but
-    searched for what would have to be."""
+    """What is remembered of the last conversations. most_bytes: how much is kept, half of it of settings and pieces; what
+    was not used for the longest time goes first. size: how much there is of these. bodies: of requests that are not
+    converted, but searched for what would have to be."""
 
     def __init__(self, most_bytes: int) -> None:
-        self.size = 0
+        self._pieces = 0
         self.bodies = Bodies(most_bytes // 2)
         self._most = most_bytes // 2
         self._conversations: OrderedDict[_Key, _Conversation] = OrderedDict()
         self._settings: list[_Settings] = []  # what was used last comes first
 
     def __repr__(self) -> str:
-        return f"<Conversations {len(self._conversations)} with {self.size} bytes, {len(self._settings)} settings>"
+        return f"<Conversations {len(self._conversations)} and {len(self._settings)} settings, {self.size} bytes>"
+
+    @property
+    def size(self) -> int:
+        return self._pieces + sum(settings.size for settings in self._settings)
 
     def body(self, way: Way, document: Document) -> bytes | None:
         """The upstream's body for a client's document; fills the way's context as reading and writing the whole would have.
@@ -120,7 +135,7 @@ class Conversations:
         key = _key(way, raw, first)
         conversation = self._conversations.pop(key, None)
         if conversation is not None:
-            self.size -= conversation.size
+            self._pieces -= _size(key, conversation)
         if conversation is None or conversation.target != way.target or conversation.rules != way.rules:
             conversation = _Conversation(way.target, way.rules)
         beginning = _beginning_of(way, conversation, document, raw[:first], settings.frame)
@@ -133,9 +148,12 @@ class Conversations:
 
     def _keep(self, key: _Key, conversation: _Conversation) -> None:
         self._conversations[key] = conversation
-        self.size += conversation.size
-        while self.size > self._most:
-            self.size -= self._conversations.popitem(last=False)[1].size
+        self._pieces += _size(key, conversation)
+        self._shrink()
+
+    def _shrink(self) -> None:
+        while self._conversations and self.size > self._most:
+            self._pieces -= _size(*self._conversations.popitem(last=False))
 
     def _settings_of(self, way: Way, document: Document) -> _Settings | None:
         chat, context = way.client.chat, way.context
@@ -148,8 +166,9 @@ class Conversations:
                 self._settings.insert(0, self._settings.pop(place))
                 return one
         found = _settings(way, document, tools, said, asked)
-        if found is not None and len(said) <= self._most // MOST_SETTINGS:
+        if found is not None and len(said) <= self._most // _SHARE:
             self._settings = [found, *self._settings[: MOST_SETTINGS - 1]]
+            self._shrink()
         return found
 
 
@@ -166,12 +185,18 @@ class _Told:
     names: dict[str, str] = field(factory=dict)
     ids: dict[str, str] = field(factory=dict)
 
-    def and_more(self, other: _Told) -> _Told:
-        """Both; the same object where the other is nothing."""
-        if not (other.notes or other.lost or other.names or other.ids):
-            return self
-        notes, lost = dict.fromkeys(self.notes + other.notes), dict.fromkeys(self.lost + other.lost)
-        return _Told(tuple(notes), tuple(lost), self.names | other.names, self.ids | other.ids)
+    def beyond(self, others: Sequence[_Told]) -> _Told:
+        """What of it the others do not tell, but for ids: each is told of once. The same for all that tell nothing."""
+        told = _Told(
+            tuple(note for note in self.notes if all(note not in other.notes for other in others)),
+            tuple(name for name in self.lost if all(name not in other.lost for other in others)),
+            {wire: name for wire, name in self.names.items() if all(wire not in other.names for other in others)},
+            self.ids,
+        )
+        return _NOTHING if told == _NOTHING else told
+
+
+_NOTHING = _Told()
 
 
 @frozen
@@ -207,6 +232,10 @@ class _Settings:
     tools: dict[str, Tool]
     echo: dict[str, JSON]
 
+    @property
+    def size(self) -> int:
+        return 2 * len(self.said)
+
 
 @frozen
 class _Beginning:
@@ -221,12 +250,12 @@ class _Beginning:
 @frozen
 class _Run:
     """Steps that came at once. messages: how many there are up to its end; said, written: where the texts of these end.
-    told: of all of them. pairs: where the client's reader was then."""
+    told: what the runs before it had not told. pairs: where the client's reader was then, of the last runs."""
 
     messages: int = 0
     said: int = 0
     written: int = 0
-    told: _Told = _Told()
+    told: _Told = _NOTHING
     pairs: turns.Pairs | None = None
 
 
@@ -247,18 +276,25 @@ class _Conversation:
 
     @property
     def size(self) -> int:
-        return len(self.said) + len(self.written) + (2 * len(self.beginning.said) if self.beginning is not None else 0)
+        texts = len(self.said) + len(self.written) + (2 * len(self.beginning.said) if self.beginning is not None else 0)
+        return texts + _OBJECT * (len(self.runs) + len(self.ids))
 
     @property
     def end(self) -> _Run:
         return self.runs[-1] if self.runs else _NONE
 
+    @property
+    def told(self) -> list[_Told]:
+        return [run.told for run in self.runs if run.told is not _NOTHING]
+
     def forget_others(self, messages: list[JSON], speaks: Callable[[JSON], bool]) -> None:
         """Keeps the runs that these messages begin with, and behind which a step begins."""
-        said = jsontext.dumps_usual(messages[: self.end.messages])[1:-1]
+        same = alike(self.said, jsontext.dumps_usual(messages[: self.end.messages])[1:-1])
         kept = list(self.runs)
-        while kept and not (said.startswith(self.said[: kept[-1].said]) and _is_step(messages, kept[-1].messages, speaks)):
+        while kept and not (kept[-1].said <= same and _is_step(messages, kept[-1].messages, speaks)):
             kept.pop()
+        if kept and kept[-1].pairs is None and self.end.pairs is not None:
+            kept.clear()
         if len(kept) < len(self.runs):
             self.runs = kept
             self.said, self.written = self.said[: self.end.said], self.written[: self.end.written]
@@ -267,12 +303,17 @@ class _Conversation:
     def add(
         self, messages: list[JSON], written: list[JSON], calls: list[str], told: _Told, pairs: turns.Pairs | None
     ) -> None:
-        """told: of all steps."""
-        before = self.end.messages
+        ends = self.end.messages + len(messages)
         self.ids |= dict.fromkeys(calls, len(self.runs))
         self.said = _and(self.said, messages)
         self.written = _and(self.written, written)
-        self.runs.append(_Run(before + len(messages), len(self.said), len(self.written), told, pairs))
+        self.runs.append(_Run(ends, len(self.said), len(self.written), told.beyond(self.told), pairs))
+        if pairs is not None and len(self.runs) > PAIRED:
+            self.runs[-PAIRED - 1] = evolve(self.runs[-PAIRED - 1], pairs=None)
+
+
+def _size(key: _Key, conversation: _Conversation) -> int:
+    return len(key[-1]) + conversation.size
 
 
 def _is_step(messages: list[JSON], place: int, speaks: Callable[[JSON], bool]) -> bool:
@@ -370,7 +411,7 @@ class _Last:
     """What comes behind the remembered steps, and is not to be remembered."""
 
     messages: list[JSON] = field(factory=list)
-    told: _Told = _Told()
+    told: _Told = _NOTHING
 
 
 def _grown(way: Way, conversation: _Conversation, raw: list[JSON], known: int, frame: _Frame) -> _Last | None:
@@ -397,7 +438,7 @@ def _added(way: Way, conversation: _Conversation, raw: list[JSON], frame: _Frame
         found = _piece_written(way, [_opening(), *messages, *_closing()], context, rules)
         written = frame.within(found.document[way.history], way.upstream.chat.speaks) if found is not None else None
         if found is not None and written is not None:
-            conversation.add(raw, written, calls, conversation.end.told.and_more(found.told), context.pairs)
+            conversation.add(raw, written, calls, found.told, context.pairs)
             return _Last()
         messages, context = _read_steps(way, conversation, raw)  # writing changes what is written
     found = _piece_written(way, [_opening(), *messages], context, rules)
@@ -488,8 +529,8 @@ def _together(
     body = jsontext.dumps_usual(
         {key: said.get(key, value) for key, value in settings.document.items() if key not in members or key in said}
     )
-    told = [beginning.told, *([conversation.end.told, last.told] if conversation is not None and last is not None else [])]
-    _tell(way.context, way.client.name, [*told, settings.told])
+    later = [*conversation.told, last.told] if conversation is not None and last is not None else []
+    _tell(way.context, way.client.name, [beginning.told, *later, settings.told])
     way.context.tools, way.context.echo = settings.tools, way.context.echo | settings.echo | beginning.echo
     return body
 

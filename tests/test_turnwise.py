@@ -16,7 +16,7 @@ from ccproxy.codec import jsontext
 from ccproxy.codec.news import WIDEST
 from ccproxy.convert import convert_request, new_context
 from ccproxy.errors import CcproxyError, Unsupported
-from ccproxy.model import SEALED, Context, Message, Request, Target, Text, ToolCall, ToolResult
+from ccproxy.model import SEALED, Context, Message, Request, Target, Text, ToolCall, ToolResult, Traits
 from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call
@@ -49,8 +49,11 @@ def prepared(
     document: dict[str, Any], client: str, target: Target, rules: Rules | None, known: Conversations | None
 ) -> Any:
     """What comes of a request: the body, and what the context knows; or the error."""
+    return sent(jsontext.dumps(document), client, target, rules, known)
+
+
+def sent(body: bytes, client: str, target: Target, rules: Rules | None, known: Conversations | None) -> Any:
     context = new_context(client=client, upstream=target.protocol, model="asked")
-    body = jsontext.dumps(document)
     call = Call(model=target.model, stream=True, query={"alt": "sse"})
     try:
         document = conversion.document_of(body)
@@ -60,6 +63,8 @@ def prepared(
     except CcproxyError as error:
         return type(error), str(error), error.param if hasattr(error, "param") else None
     assert jsontext.dumps(document) == body  # left as it came
+    if done.remember is not None:
+        done.remember()
     if done.remember is not None:
         done.remember()
     return done.body, facts(context)
@@ -278,6 +283,18 @@ def test_a_piece_says_nothing_about_sampling(long: int) -> None:
         assert prepared(openai_turn(*SAID, temperature=said), "openai", target, rules, Conversations(MANY)) == alone
 
 
+def test_a_name_that_nobody_looked_for_is_not_taken_for_the_only_one() -> None:
+    """A body that was written anew for its temperature says `model` twice; so does the next, which is passed as it came."""
+    target = Target(protocol="openai", model="up", traits=Traits(drop=("temperature",)))
+    once = jsontext.dumps({"model": "m", "messages": [{"role": "user", "content": "x" * 200}], "stop": ["s" * 90], "n": 1})
+    twice = once.replace(b',"n"', b',"model":"m","n"')
+    hot = twice.replace(b',"stop"', b',"temperature":1,"stop"')
+    conversations = Conversations(MANY)
+    for body in (once, hot, twice):
+        alone = sent(body, "openai", target, None, None)
+        assert sent(body, "openai", target, None, conversations) == alone
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # What is remembered
 
@@ -410,7 +427,7 @@ def test_of_a_short_conversation_the_tools_are_remembered(reading: Reading, monk
     assert reading.of(turn(9), conversations) == 1 + 19
     assert reading.of(turn(10), conversations) == 21
     assert reading.of(turn(0), conversations) == 1
-    assert conversations.size == 0
+    assert not conversations._conversations
 
 
 def test_a_small_request_is_not_remembered(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -433,3 +450,68 @@ def test_nothing_is_kept_of_what_is_too_large() -> None:
     conversations = Conversations(500)
     convert_request(turn(9), source="claude", target="openai", known=conversations)
     assert conversations.size == 0
+
+
+def test_what_is_known_only_by_its_first_step_is_counted() -> None:
+    """Nothing of these is a piece: the call has no result."""
+    conversations = Conversations(20_000)
+    for n in range(9):
+        document = turn(1)
+        document["messages"][1]["content"][0]["input"] = {"path": f"{n}" * 3000}
+        del document["messages"][2]["content"][0]
+        document["messages"][2]["content"] = "stop"
+        convert_request(document, source="claude", target="openai", known=conversations)
+        assert 3000 < conversations.size <= 10_000
+
+
+def test_settings_are_counted() -> None:
+    conversations = Conversations(100_000)
+    for n in range(20):
+        tools = [{"name": f"t{n}", "description": "d" * 1000, "input_schema": {"type": "object"}}]
+        convert_request(turn(20, tools=tools), source="claude", target="openai", known=conversations)
+        assert 1000 < conversations.size <= 50_000
+    assert conversations.size > 2 * turnwise.MOST_SETTINGS * 1000
+
+
+def test_a_turn_more_takes_no_more_than_itself() -> None:
+    """Whatever its calls are called: what each turn remembers is of itself, not of all that went before."""
+    conversations = Conversations(MANY)
+    for count in range(1, 40):
+        document = turn(count)
+        for message in document["messages"][1:]:
+            block = message["content"][0]
+            block |= {key: block[key] + "i" * 60 for key in ("id", "tool_use_id") if key in block}
+        converted = convert_request(document, source="claude", target="openai", known=conversations)
+        assert len(converted.context.tool_ids) == count
+    (conversation,) = conversations._conversations.values()
+    assert len(conversation.runs) > 30
+    assert sum(len(run.told.ids) for run in conversation.runs) <= 39
+    assert sum(len(run.told.notes) for run in conversation.runs) <= len(converted.notes)
+
+
+@pytest.mark.parametrize("client", ["gemini", "ollama"])
+def test_where_the_reader_of_ids_was_is_known_of_the_last_turns(client: str) -> None:
+    target = known(Target(protocol="openai", model="m"))
+    conversations = Conversations(MANY)
+    whole = turn_without_ids(client, 12)
+    lengths = [*range(3, 25, 2), 23, 21, 5, 25, 7]
+    for length in lengths:
+        document = {**whole, PROTOCOLS[client].chat.conversation[0]: history_of(whole, client)[:length]}
+        assert prepared(document, client, target, None, conversations) == prepared(document, client, target, None, None)
+        (conversation,) = conversations._conversations.values()
+        assert sum(run.pairs is not None for run in conversation.runs) <= turnwise.PAIRED
+
+
+def turn_without_ids(client: str, steps: int) -> dict[str, Any]:
+    if client == "gemini":
+        said: list[dict[str, Any]] = [{"role": "user", "parts": [{"text": "go"}]}]
+        for n in range(steps):
+            said.append({"role": "model", "parts": [{"functionCall": {"name": "read", "args": {"n": n}}}]})
+            result = {"name": "read", "response": {"output": f"r {n}"}}
+            said.append({"role": "user", "parts": [{"functionResponse": result}]})
+        return {"contents": said}
+    said = [{"role": "user", "content": "go"}]
+    for n in range(steps):
+        said.append({"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "read", "arguments": {}}}]})
+        said.append({"role": "tool", "tool_name": "read", "content": f"r {n}"})
+    return {"model": "m", "messages": said}
