@@ -136,12 +136,16 @@ class Conversations:
         conversation = self._conversations.pop(key, None)
         if conversation is not None:
             self._pieces -= _size(key, conversation)
-        if conversation is None or conversation.target != way.target or conversation.rules != way.rules:
+        if conversation is None or not conversation.is_for(way, len(raw)):
             conversation = _Conversation(way.target, way.rules)
+        if conversation.tangled:
+            self._keep(key, conversation)
+            return None
         beginning = _beginning_of(way, conversation, document, raw[:first], settings.frame)
         conversation.forget_others(raw[first:], speaks)
         last = _grown(way, conversation, raw, first + conversation.end.messages, settings.frame)
         if beginning is None or last is None:
+            self._keep(key, _Conversation(way.target, way.rules, tangled=len(raw)))
             return None
         self._keep(key, conversation)
         return _together(way, settings, beginning, conversation, last)
@@ -264,7 +268,8 @@ _NONE = _Run()
 
 @define
 class _Conversation:
-    """said, written: its steps, as lists without their brackets. ids: of the calls -> the number of their run."""
+    """said, written: its steps, as lists without their brackets. ids: of the calls -> the number of their run. tangled: how
+    many messages it had when it could not be written in pieces, which is not tried again while it grows; else 0."""
 
     target: Target
     rules: Rules | None
@@ -273,6 +278,10 @@ class _Conversation:
     written: bytes = b""
     runs: list[_Run] = field(factory=list)
     ids: dict[str, int] = field(factory=dict)
+    tangled: int = 0
+
+    def is_for(self, way: Way, messages: int) -> bool:
+        return self.target == way.target and self.rules == way.rules and messages >= self.tangled
 
     @property
     def size(self) -> int:
@@ -419,14 +428,13 @@ def _grown(way: Way, conversation: _Conversation, raw: list[JSON], known: int, f
     where they cannot be written by themselves."""
     starts = _steps(raw, way.client.chat.speaks, range(len(raw) - 1, known, -1))
     split = next(islice(starts, OPEN_STEPS - 1, None), known)
-    if split > known:
-        earlier = _added(way, conversation, raw[known:split], frame)
-        known = split if earlier is not None and not earlier.messages else known
-    return _added(way, conversation, raw[known:], frame)
+    if split > known and _added(way, conversation, raw[known:split], frame, closed=True) is None:
+        return None
+    return _added(way, conversation, raw[split:], frame)
 
 
-def _added(way: Way, conversation: _Conversation, raw: list[JSON], frame: _Frame) -> _Last | None:
-    """The same for messages that are one piece."""
+def _added(way: Way, conversation: _Conversation, raw: list[JSON], frame: _Frame, *, closed: bool = False) -> _Last | None:
+    """The same for messages that are one piece. closed: None also where they cannot be added."""
     if not raw:
         return _Last()
     messages, context = _read_steps(way, conversation, raw)
@@ -440,6 +448,9 @@ def _added(way: Way, conversation: _Conversation, raw: list[JSON], frame: _Frame
         if found is not None and written is not None:
             conversation.add(raw, written, calls, found.told, context.pairs)
             return _Last()
+    if closed:
+        return None
+    if calls is not None:
         messages, context = _read_steps(way, conversation, raw)  # writing changes what is written
     found = _piece_written(way, [_opening(), *messages], context, rules)
     written = frame.behind(found.document[way.history], way.upstream.chat.speaks) if found is not None else None

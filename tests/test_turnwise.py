@@ -62,7 +62,7 @@ def sent(body: bytes, client: str, target: Target, rules: Rules | None, known: C
         )
     except CcproxyError as error:
         return type(error), str(error), error.param if hasattr(error, "param") else None
-    assert jsontext.dumps(document) == body  # left as it came
+    assert jsontext.dumps(document) == jsontext.dumps(conversion.document_of(body))  # left as it came
     if done.remember is not None:
         done.remember()
     if done.remember is not None:
@@ -397,6 +397,21 @@ def test_an_id_that_comes_again_is_no_piece(reading: Reading) -> None:
         block = message["content"][0]
         block |= {key: "toolu_0" for key in ("id", "tool_use_id") if key in block}
     assert reading.of(again, conversations) >= 20
+
+
+def test_what_could_not_be_written_in_pieces_is_not_tried_again_while_it_grows(reading: Reading) -> None:
+    conversations = Conversations(MANY)
+
+    def tangled(steps: int) -> dict[str, Any]:
+        document = turn(steps)
+        document["messages"][2]["content"].append({"type": "tool_result", "tool_use_id": "of whom?", "content": "orphan"})
+        return document
+
+    assert reading.of(tangled(9), conversations) > 19
+    assert reading.of(tangled(10), conversations) == 21
+    assert reading.of(tangled(12), conversations) == 25
+    assert reading.of(turn(8), conversations) == 16 + 1
+    assert reading.of(turn(9), conversations) == 2
 
 
 def test_one_is_not_true(reading: Reading) -> None:
