@@ -25,6 +25,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -345,8 +346,8 @@ def _update(array: Array, wanted: list[Any]) -> None:
 
 
 def _set_apart(document: TOMLDocument, head: Table) -> None:
-    """A blank line before a new head. Where its table was there, without pairs of its own, it takes the place of the first
-    inner head, with what precedes that."""
+    """A blank line before a new head, and before the one that follows it. Where its table was there, without pairs of its
+    own, it takes the place of the first inner head, with what precedes that."""
     inner = next(_heads(head.value), None)
     if inner is not None:
         head.trivia.indent, inner.trivia.indent = inner.trivia.indent, "\n"
@@ -355,6 +356,9 @@ def _set_apart(document: TOMLDocument, head: Table) -> None:
     head.trivia.indent = "\0"
     before, _, _ = tomlkit.dumps(document).partition("\0")
     head.trivia.indent = "" if not before.strip() or before.endswith("\n\n") else "\n"
+    _, *later = dropwhile(lambda one: one is not head, _heads(document))
+    if later and not later[0].trivia.indent.startswith("\n"):
+        later[0].trivia.indent = "\n" + later[0].trivia.indent
 
 
 def _remove(document: TOMLDocument, keys: Keys) -> None:

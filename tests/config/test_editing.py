@@ -81,6 +81,11 @@ CHANGES: dict[str, tuple[str, list[Edit], str]] = {
         '[mcp.servers.a]\ncommand = "x"\n\n[mcp.servers.b]\ncommand = "y"\nargs = ["-v"]\nenv = {T = "${T}"}\n\n'
         "# end\n[keys]\n",
     ),
+    "a whole table between two that stand close": (
+        '[mcp.servers.a]\ncommand = "x"\n# up\n[providers.up]\n[keys]\n',
+        [Put(("mcp", "servers", "b"), {"command": "y"})],
+        '[mcp.servers.a]\ncommand = "x"\n\n[mcp.servers.b]\ncommand = "y"\n\n# up\n[providers.up]\n[keys]\n',
+    ),
     "the first of its kind": (
         '[keys]\na = "1"\n',
         [Put(("mcp", "servers", "b"), {"url": "u"})],

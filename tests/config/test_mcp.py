@@ -43,6 +43,11 @@ def test_servers_are_read(tmp_path: Path) -> None:
     assert "secret-b" not in repr(found)
 
 
+def test_a_home_that_nobody_knows_is_a_folder_of_that_name(tmp_path: Path) -> None:
+    found = mcp("[mcp.servers.a]\ncommand = 'x'\ncwd = '~nobody-of-that-name/x'\n", {}, tmp_path)
+    assert found.servers["a"].cwd == str(tmp_path / "~nobody-of-that-name/x")
+
+
 def test_without_the_table_there_is_no_endpoint() -> None:
     assert loads(PROVIDER, {}).mcp is None
     assert mcp("[mcp]\n") == Mcp()
