@@ -298,11 +298,11 @@ class Hub(Listener):
         connection, own = await self._found(name, "tools", words)
         definition = next((tool for tool in connection.tools if tool.name == own), None)
         if definition is not None:
-            self._check(f"MCP server {connection.name}: {own}", definition, arguments)
+            await self._check(f"MCP server {connection.name}: {own}", definition, arguments)
         return await connection.call_tool(own, arguments, meta, progress)
 
-    def _check(self, what: str, definition: types.Tool, arguments: dict[str, Any] | None) -> None:
-        wrong = self._schemas.wrong(definition.input_schema, arguments or {})
+    async def _check(self, what: str, definition: types.Tool, arguments: dict[str, Any] | None) -> None:
+        wrong = await self._schemas.wrong(definition.input_schema, arguments or {})
         if wrong:
             raise MCPError(types.INVALID_PARAMS, f"{what}: the arguments do not fit its schema: {wrong}")
 

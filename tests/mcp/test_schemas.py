@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import anyio
 import pytest
 
-from ccproxy.mcp.schemas import LONGEST, MOST_SCHEMAS, Schemas
+from ccproxy.mcp import schemas
+from ccproxy.mcp.schemas import LONGEST, MOST_SCHEMAS, Schemas, _judged
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"items": {"type": "string"}}}, "required": ["a"]}
 
@@ -29,17 +32,36 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("schema", "arguments", "said"), CASES)
 def test_what_does_not_fit(schema: dict[str, Any], arguments: dict[str, Any], said: str) -> None:
-    schemas = Schemas()
-    assert schemas.wrong(schema, arguments) == said
-    assert schemas.wrong(schema, arguments) == said
+    kept = Schemas()
+    assert anyio.run(kept.wrong, schema, arguments) == said
+    assert anyio.run(kept.wrong, schema, arguments) == said
 
 
 def test_what_is_said_is_short() -> None:
-    assert len(Schemas().wrong(SCHEMA, {"a": "x" * 10_000})) == LONGEST
+    assert len(anyio.run(Schemas().wrong, SCHEMA, {"a": "x" * 10_000})) == LONGEST
+
+
+@pytest.mark.parametrize(
+    ("b", "apart"),
+    [([], False), (["x"] * 300, False), (["x"] * 1000, True), ([{"x": [1]}] * 200, True), ([[["x"] * 1000]], True)],
+)
+def test_what_is_large_is_judged_by_a_thread(b: list[Any], apart: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def judged(validator: Any, arguments: dict[str, Any]) -> str:
+        threads.append(threading.current_thread())
+        return _judged(validator, arguments)
+
+    monkeypatch.setattr(schemas, "_judged", judged)
+    assert anyio.run(Schemas().wrong, SCHEMA, {"a": "x", "b": b})
+    assert (threads != [threading.main_thread()]) == apart
 
 
 def test_compiled_schemas_are_bounded() -> None:
-    schemas = Schemas()
-    for i in range(MOST_SCHEMAS + 3):
-        schemas.wrong({"const": i}, {})
-    assert len(schemas._compiled) == MOST_SCHEMAS
+    async def run() -> None:
+        kept = Schemas()
+        for i in range(MOST_SCHEMAS + 3):
+            await kept.wrong({"const": i}, {})
+        assert len(kept._compiled) == MOST_SCHEMAS
+
+    anyio.run(run)
