@@ -4,6 +4,7 @@ context that knows the same."""
 from __future__ import annotations
 
 from copy import deepcopy
+from itertools import product
 from typing import Any
 
 import pytest
@@ -46,15 +47,22 @@ MANY = 1 << 24
 
 
 def prepared(
-    document: dict[str, Any], client: str, target: Target, rules: Rules | None, known: Conversations | None
+    document: dict[str, Any],
+    client: str,
+    target: Target,
+    rules: Rules | None,
+    known: Conversations | None,
+    stream: bool = True,
 ) -> Any:
     """What comes of a request: the body, and what the context knows; or the error."""
-    return sent(jsontext.dumps(document), client, target, rules, known)
+    return sent(jsontext.dumps(document), client, target, rules, known, stream)
 
 
-def sent(body: bytes, client: str, target: Target, rules: Rules | None, known: Conversations | None) -> Any:
+def sent(
+    body: bytes, client: str, target: Target, rules: Rules | None, known: Conversations | None, stream: bool = True
+) -> Any:
     context = new_context(client=client, upstream=target.protocol, model="asked")
-    call = Call(model=target.model, stream=True, query={"alt": "sse"})
+    call = Call(model=target.model, stream=stream, query={"alt": "sse"})
     try:
         document = conversion.document_of(body)
         done = conversion.prepare(
@@ -281,6 +289,22 @@ def test_a_piece_says_nothing_about_sampling(long: int) -> None:
         alone = prepared(openai_turn(*SAID, temperature=said), "openai", target, rules, None)
         assert alone[1]["notes"] == []
         assert prepared(openai_turn(*SAID, temperature=said), "openai", target, rules, Conversations(MANY)) == alone
+
+
+@pytest.mark.parametrize("long", [0, 100])
+def test_others_who_say_the_same_share_nothing_that_differs(long: int) -> None:
+    """Groups with other rules, targets that the vendor table knows otherwise, and who asks for a stream in the path."""
+    turnwise.LONG = long
+    targets = [
+        Target(protocol="openai", model="m", provider="p", traits=traits)
+        for traits in (Traits(), Traits(thoughts="reasoning_content", demands_thoughts=True))
+    ]
+    rules = [None, Rules(injection="enhance", prompt="Be brief."), Rules(replacements=(("go", "stay"), ("note", "word")))]
+    document = {**turn_without_ids("gemini", 3), "systemInstruction": {"parts": [{"text": "go"}]}}
+    conversations = Conversations(MANY)
+    for target, rule, stream in [*product(targets, rules, (True, False))] * 2:
+        alone = prepared(document, "gemini", target, rule, None, stream=stream)
+        assert prepared(document, "gemini", target, rule, conversations, stream=stream) == alone
 
 
 def test_a_name_that_nobody_looked_for_is_not_taken_for_the_only_one() -> None:

@@ -121,6 +121,17 @@ def test_few_heads_are_kept(count: int) -> None:
     assert 0 < int(repr(app._entrances).split()[1].rstrip(">")) <= 64
 
 
+def test_few_names_are_kept_and_no_long_one() -> None:
+    app = App(loads(CONFIG, {}))
+    for number in range(40):
+        asked(app, head(), f"m{number}")
+    (entrance,) = app._entrances._of.values()
+    kept = len(entrance._names)
+    assert 0 < kept <= 16
+    asked(app, head(), "long" * 100)
+    assert len(entrance._names) == kept
+
+
 def test_no_id_is_given_twice() -> None:
     ids = _Ids()
     given = [ids.next() for _ in range(1000)]

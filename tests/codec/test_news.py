@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,28 @@ def test_what_is_found_in_the_news_is_what_is_new(bodies: list[tuple[bytes, byte
             assert body.count(WORD) == 1
             assert found.place == body.find(WORD)
             kept.keep("n", body, found)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"a<mab", b"a<mark>b"), (b"a<rk>", b"a<mark>"), (b"<ma><rk>", b"<mark>")])
+def test_a_mark_that_is_new_in_part_is_found(old: bytes, new: bytes) -> None:
+    kept = Bodies(10**6)
+    around = b"-" * 100
+    kept.keep("n", around + old + around, News(b""))
+    found = kept.news("n", around + new + around)
+    assert len(found.part) < len(new) + 2 * len(around)
+    assert MARK in found.part
+
+
+def test_a_place_whose_surroundings_are_new_is_not_known() -> None:
+    kept = Bodies(10**6)
+    around = b"-" * 100
+    body = around + WORD + around
+    for place in (100, 110):
+        kept.keep("n", body, News(b"", 100))
+        assert kept.news("n", body[:place] + b"new" + body[place:]).place == -1
+    kept.keep("n", body, News(b"", 100))
+    assert kept.news("n", b"new" + body).place == 103
+    assert kept.news("n", body + b"new").place == 100
 
 
 def test_another_name_and_another_body_are_all_news() -> None:

@@ -118,6 +118,13 @@ def test_heads_that_are_not_remembered(raw: bytes) -> None:
     assert request(raw).likeness is None
 
 
+def test_heads_that_are_alike_share_no_headers() -> None:
+    first = request(MESSAGES)
+    said = list(first.headers)
+    request(MESSAGES.replace(b"h: 5", b"h: 77"))
+    assert first.headers == said
+
+
 def test_two_lengths_are_refused_however_well_known_the_rest_is() -> None:
     for name in (b"Content-Length", b"content-length"):
         for _ in range(2):
