@@ -299,10 +299,11 @@ def test_others_who_say_the_same_share_nothing_that_differs(long: int) -> None:
         Target(protocol="openai", model="m", provider="p", traits=traits)
         for traits in (Traits(), Traits(thoughts="reasoning_content", demands_thoughts=True))
     ]
-    rules = [None, Rules(injection="enhance", prompt="Be brief."), Rules(replacements=(("go", "stay"), ("note", "word")))]
+    rules = [None, Rules(injection="enhance", prompt="Be brief."), Rules(replacements=(("go", "stay"),))]
+    rules.append(Rules(temperature_ratio=0.5))
     document = {**turn_without_ids("gemini", 3), "systemInstruction": {"parts": [{"text": "go"}]}}
     conversations = Conversations(MANY)
-    for target, rule, stream in [*product(targets, rules, (True, False))] * 2:
+    for rule, target, stream in [*product(rules, targets, (True, False))] * 2:
         alone = prepared(document, "gemini", target, rule, None, stream=stream)
         assert prepared(document, "gemini", target, rule, conversations, stream=stream) == alone
 
