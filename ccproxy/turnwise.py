@@ -13,7 +13,8 @@ to another for four reasons only, and where one of them applies the whole is con
 
 - Turns of one role are joined. A step begins with the model's turn and ends with another's, on the wire as in the model.
 - Calls and results belong together. Steps are remembered only if each call in them has its result, at once and in order;
-  and no id in what comes later may be one that is remembered (`turns.settle` would move results, and make ids anew).
+  no id in what comes later may be one that is remembered, and each result there needs its call (`turns.settle` would move
+  results, and make ids anew). A conversation in which this fails is converted as one from then on, while it grows.
 - The first and the last turn are special. In the frame a piece is neither; what is not closed by it is not remembered.
 - An upstream counts or compares over the whole request (Claude's cache marks). `Chat.apart` says so.
 
