@@ -18,6 +18,7 @@ from ccproxy.model import (
     seal,
     unseal,
 )
+from ccproxy.turns import Pairs
 
 BIG = 2**70
 
@@ -97,6 +98,7 @@ def test_a_context_made_anew_keeps_what_was_there_before_the_request_was_read() 
         "written_tools": [Tool("a")],
         "json_wanted": True,
         "notes": ["n"],
+        "pairs": Pairs(),
     }
     assert {field.name for field in fields(Context)} == given.keys() | read.keys()
     context = Context(**given, **read)

@@ -10,7 +10,8 @@ gets command-line options, or a file of ccproxy's own that a variable names; its
 token stands in a variable wherever the client can read one, never among a command's arguments, where every user of the
 machine could see it.
 
-What templates hold: `{url}` (no slash at its end), `{key}`, `{model}`, and `{file}` and `{folder}` of the client's file.
+What templates hold: `{url}` (no slash at its end), `{key}`, `{model}`, `{file}` and `{folder}` of the client's file, and
+`{home}`, where the files for a group are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from attrs import Factory, frozen
 
@@ -40,9 +42,9 @@ class Point:
 class Client:
     """commands: the programs by which it is known. variables, flags, model_variables, model_flags: templates; the last two
     apply where a model's name is given. unset: variables that would lead the client elsewhere. asks: names that it asks
-    for by itself. needs_model: it has to be told one. managed: variables that stay as they are where they are set, or where
-    one of these files is there: an administrator's. inline: a variable that holds a whole configuration. file: what a
-    file of its own holds, if it needs one. manual: for a person who enters it, line by line."""
+    for by itself. needs_model: it has to be told one. inline: a variable that holds a whole configuration. file: what a
+    file of its own holds, if it needs one; file_variables: what leads it there. suits: whether a person's own settings do
+    in this environment, so that neither is needed. manual: for a person who enters it, line by line."""
 
     title: str
     commands: tuple[str, ...] = ()
@@ -51,12 +53,13 @@ class Client:
     flags: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     needs_model: bool = False
-    managed: Mapping[str, tuple[str, ...]] = Factory(dict)
     model_variables: Mapping[str, str] = Factory(dict)
     model_flags: tuple[str, ...] = ()
     inline: tuple[str, Callable[[Point], str]] | None = None
     file_name: str = ""
     file: Callable[[Point], str] | None = None
+    file_variables: Mapping[str, str] = Factory(dict)
+    suits: Callable[[Mapping[str, str]], bool] | None = None
     manual: tuple[str, ...] = ()
 
 
@@ -76,12 +79,20 @@ def setup(client: Client, point: Point, folder: Path, env: Mapping[str, str]) ->
     """What `client` needs to be at `point`. folder: where files of ccproxy's own for this group are kept. env: what is set
     already."""
     place = folder / (client.file_name or "none")
-    known = {"url": point.url, "key": point.key, "model": point.model, "file": place, "folder": place.parent}
+    known = {
+        "url": point.url,
+        "key": point.key,
+        "model": point.model,
+        "file": place,
+        "folder": place.parent,
+        "home": folder,
+    }
+    needs_file = client.file is not None and not (client.suits and client.suits(env))
 
     def filled(template: str) -> str:
         return template.format_map(known)
 
-    variables = {name: value for name, value in client.variables.items() if not _is_managed(client, name, env)}
+    variables = {**client.variables, **(client.file_variables if needs_file else {})}
     flags = client.flags
     if point.model:
         variables |= client.model_variables
@@ -94,14 +105,9 @@ def setup(client: Client, point: Point, folder: Path, env: Mapping[str, str]) ->
         variables=values,
         unset=client.unset,
         flags=tuple(map(filled, flags)),
-        file=(place, client.file(point)) if client.file else None,
+        file=(place, client.file(point)) if client.file and needs_file else None,
         manual=tuple(map(filled, client.manual)),
     )
-
-
-def _is_managed(client: Client, name: str, env: Mapping[str, str]) -> bool:
-    files = client.managed.get(name, ())
-    return bool(files) and (name in env or any(map(os.path.exists, files)))
 
 
 def named(command: str) -> str:
@@ -117,6 +123,34 @@ def named(command: str) -> str:
 
 def _json(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _gemini(point: Point) -> str:
+    """A person's own settings but for the kind of login. Without one Gemini CLI 0.61 refuses the address in its variable
+    ("Invalid auth method selected"), or follows the Google login that was chosen before; the system's settings, which come
+    before a person's own, it reads only where nobody but root can write."""
+    return _json(_with_key_login(_gemini_settings(os.environ)))
+
+
+def _gemini_suits(env: Mapping[str, str]) -> bool:
+    settings = _gemini_settings(env)
+    return settings == _with_key_login(settings)
+
+
+def _gemini_settings(env: Mapping[str, str]) -> dict[str, Any]:
+    home = Path(env.get("GEMINI_CLI_HOME") or Path.home())
+    try:
+        settings = json.loads((home / ".gemini" / "settings.json").read_bytes())
+    except (OSError, ValueError):  # none there, or with comments
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def _with_key_login(settings: dict[str, Any]) -> dict[str, Any]:
+    """Gemini CLI, Configuration, `security.auth.selectedType`."""
+    security = settings["security"] if isinstance(settings.get("security"), dict) else {}
+    auth = security["auth"] if isinstance(security.get("auth"), dict) else {}
+    return {**settings, "security": {**security, "auth": {**auth, "selectedType": "gemini-api-key"}}}
 
 
 def _opencode(point: Point) -> str:
@@ -208,19 +242,6 @@ _NO_GOOGLE = ("GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_G
 _NO_OPENAI = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 _CLAUDE_NAMES = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
 
-GEMINI_SETTINGS = Path(__file__).with_name("gemini-settings.json")
-"""Names the kind of login. Without it Gemini CLI refuses the address in its variable ("Invalid auth method selected"), or
-follows the Google login that a user chose before. It takes the place of the system's own file: not used where that is."""
-
-_GEMINI_MANAGED = {
-    "GEMINI_CLI_SYSTEM_SETTINGS_PATH": (
-        "/etc/gemini-cli/settings.json",
-        "/Library/Application Support/GeminiCli/settings.json",
-        "C:\\ProgramData\\gemini-cli\\settings.json",
-    )
-}
-
-_GEMINI = _GOOGLE | {"GEMINI_CLI_SYSTEM_SETTINGS_PATH": str(GEMINI_SETTINGS)}
 _MODELS = {
     "ANTHROPIC_MODEL": "{model}",
     "ANTHROPIC_DEFAULT_OPUS_MODEL": "{model}",
@@ -241,11 +262,14 @@ CLIENTS: dict[str, Client] = {
     "gemini": Client(
         title="Gemini CLI",
         commands=("gemini", "gemini-cli"),
-        variables=_GEMINI,
-        managed=_GEMINI_MANAGED,
+        variables=_GOOGLE,
         unset=_NO_GOOGLE,
         asks=("gemini-3.5-flash-lite", "gemini-3.1-pro-preview", "gemini-2.5-pro"),
         model_variables={"GEMINI_MODEL": "{model}"},
+        file_name=".gemini/settings.json",
+        file=_gemini,
+        file_variables={"GEMINI_CLI_HOME": "{home}"},
+        suits=_gemini_suits,
     ),
     "codex": Client(
         title="Codex",
@@ -359,8 +383,7 @@ CLIENTS: dict[str, Client] = {
 
 ANY = Client(
     title="any client",
-    variables=_ANTHROPIC | _OPENAI | _AIDER | _GEMINI | _OLLAMA | _OWN,
-    managed=_GEMINI_MANAGED,
+    variables=_ANTHROPIC | _OPENAI | _AIDER | _GOOGLE | _OLLAMA | _OWN,
     unset=(*_NO_ANTHROPIC, *_NO_GOOGLE, *_NO_OPENAI),
 )
 """Whatever reads the variables of the SDKs."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ccproxy.cli.clients import ANY, CLIENTS, GEMINI_SETTINGS, Client, Point, named, setup
+from ccproxy.cli.clients import ANY, CLIENTS, Client, Point, named, setup
 
 POINT = Point(url="http://127.0.0.1:11434/qwen/compat", key="cs-secret", models=("one", 'two "2"'), model="two")
 EVERY = {**CLIENTS, "any": ANY}
@@ -48,9 +48,11 @@ def test_files_are_ccproxys_own_and_named_to_the_client(name: str, tmp_path: Pat
     assert made.file is not None
     path, content = made.file
     assert path.is_relative_to(tmp_path)
-    assert any(str(path) in text or text == str(path.parent) for text in [*made.variables.values(), *made.flags])
+    places = [str(folder) for folder in path.parents if folder.is_relative_to(tmp_path)]
+    assert any(str(path) in text or text in places for text in [*made.variables.values(), *made.flags])
     assert json.loads(content)
-    assert "http://127.0.0.1:11434/qwen/compat/v1" in content
+    addresses = [content, made.variables.get("GOOGLE_GEMINI_BASE_URL", "")]  # Gemini's file has no place for it
+    assert any("http://127.0.0.1:11434/qwen/compat" in text for text in addresses)
 
 
 def test_opencode_has_its_configuration_in_a_variable(tmp_path: Path) -> None:
@@ -78,8 +80,33 @@ def test_clients_are_known_by_their_command(command: str, name: str) -> None:
     assert named(command) == name
 
 
-def test_an_administrators_settings_stay(tmp_path: Path) -> None:
-    assert json.loads(GEMINI_SETTINGS.read_text())["security"]["auth"]["selectedType"] == "gemini-api-key"
-    name = "GEMINI_CLI_SYSTEM_SETTINGS_PATH"
-    assert setup(CLIENTS["gemini"], POINT, tmp_path, {}).variables[name] == str(GEMINI_SETTINGS)
-    assert name not in setup(CLIENTS["gemini"], POINT, tmp_path, {name: "/opt/theirs.json"}).variables
+def test_gemini_keeps_a_persons_settings_but_for_the_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"ui": {"theme": "x"}, "security": {"auth": {"selectedType": "oauth-personal", "useExternal": False}}}
+    mine, ours = tmp_path / "me", tmp_path / "ours"
+    place = _gemini_settings(mine, json.dumps(settings))
+    monkeypatch.setenv("HOME", str(mine))
+    monkeypatch.delenv("GEMINI_CLI_HOME", raising=False)
+    made = setup(CLIENTS["gemini"], POINT, ours, {})
+    assert made.variables["GEMINI_CLI_HOME"] == str(ours)
+    assert made.file is not None
+    path, content = made.file
+    assert path == ours / ".gemini" / "settings.json"
+    settings["security"] = {"auth": {"selectedType": "gemini-api-key", "useExternal": False}}
+    assert json.loads(content) == settings
+    place.write_text("{ // mine")
+    assert (setup(CLIENTS["gemini"], POINT, ours, {}).file or ("", ""))[1].count("gemini-api-key") == 1
+
+
+def test_gemini_needs_no_file_where_the_login_is_chosen(tmp_path: Path) -> None:
+    _gemini_settings(tmp_path, '{"security": {"auth": {"selectedType": "gemini-api-key"}}}')
+    made = setup(CLIENTS["gemini"], POINT, tmp_path / "ours", {"GEMINI_CLI_HOME": str(tmp_path)})
+    assert made.file is None
+    assert "GEMINI_CLI_HOME" not in made.variables
+    assert made.variables["GEMINI_API_KEY"] == POINT.key
+
+
+def _gemini_settings(home: Path, content: str) -> Path:
+    place = home / ".gemini" / "settings.json"
+    place.parent.mkdir(parents=True)
+    place.write_text(content)
+    return place
