@@ -11,6 +11,7 @@ import re
 import ssl
 import sys
 from typing import cast
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
@@ -21,6 +22,8 @@ from ccproxy.measure.upstream import run, serve
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _EMPTY_LINE = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_MODEL = re.compile(r"/models/(.+):")
+"""Of a path that says the model and not the body, as in Gemini's protocol."""
 
 
 class Usual(asyncio.Protocol):
@@ -44,10 +47,24 @@ class Usual(asyncio.Protocol):
         length = _LENGTH.search(head)
         if found and len(body) >= (int(length[1]) if length else 0):
             self._held = b""
-            self._task = asyncio.get_running_loop().create_task(self._answer(body))
+            self._task = asyncio.get_running_loop().create_task(self._answer(head.split(b" ", 2)[1].decode(), body))
+            self._task.add_done_callback(self._ended)
 
-    async def _answer(self, body: bytes) -> None:
-        converted = convert_request(body, source=self._source, target=self._target, stream=True)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.exception() is not None:
+            self.transport.abort()
+
+    async def _answer(self, address: str, body: bytes) -> None:
+        where = urlsplit(address)
+        model = _MODEL.search(where.path)
+        converted = convert_request(
+            body,
+            source=self._source,
+            target=self._target,
+            model=model[1] if model else "",
+            stream=True,
+            query=dict(parse_qsl(where.query)),
+        )
         stream = StreamConverter(converted.context)
         head = _HEAD
         headers = {"content-type": "application/json", "accept-encoding": "identity"}
