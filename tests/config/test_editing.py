@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ccproxy.cli.presets import PRESETS, Choices, written
@@ -184,6 +184,7 @@ EDITS = st.builds(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # files are read as TOML to be drawn: slow on a busy machine
 @given(files().filter(valid), st.lists(EDITS, min_size=1, max_size=3))
 def test_any_addition_keeps_every_comment_and_the_order(content: str, edits: list[Edit]) -> None:
     try:
