@@ -166,11 +166,8 @@ class ChunkedReader(BodyReader):
         return piece if len(piece) == size and line == b"%x" % size else b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        if piece := self.one(data):
-            return [piece]
-        end = len(data)
         found: list[bytes] = []
-        place = 0
+        place, end = 0, len(data)
         while place < end and not self.done:
             place = self._next(self, data, place, found)
         if self.done:
