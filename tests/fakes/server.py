@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,7 +30,7 @@ class Scripted:
 
     status: int
     content_type: str
-    pieces: list[bytes]
+    pieces: Iterable[bytes]
     cut: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     waits: float = 0.0
@@ -150,6 +150,39 @@ def scenario_script(asked: Asked, model: str) -> Scripted:
         return Scripted(200, "application/json", [json.dumps(ANSWERS[protocol](meaning)).encode()])
     stream = STREAMS[protocol](meaning)
     return Scripted(200, CONTENT_TYPES[protocol], [stream[i : i + 100] for i in range(0, len(stream), 100)])
+
+
+class Held:
+    """Answers in the scenario's words. While `hold` has been called and not `let_go`, a stream waits in its middle."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._free, self._reached = threading.Event(), threading.Event()
+        self._free.set()
+
+    def __call__(self, asked: Asked, model: str) -> Scripted:
+        scripted = scenario_script(asked, model)
+        if not self._free.is_set() and asked.streams:
+            scripted.pieces = self._slowly(list(scripted.pieces))
+        return scripted
+
+    def hold(self) -> None:
+        self._reached.clear()
+        self._free.clear()
+
+    def reached(self) -> bool:
+        """Whether a stream has come to its middle, waited for."""
+        return self._reached.wait(self._patience)
+
+    def let_go(self) -> None:
+        self._free.set()
+
+    def _slowly(self, pieces: list[bytes]) -> Iterator[bytes]:
+        half = len(pieces) // 2
+        yield from pieces[:half]
+        self._reached.set()
+        self._free.wait(self._patience)
+        yield from pieces[half:]
 
 
 def free_port() -> int:

@@ -18,13 +18,11 @@ import pytest
 from tests.fakes.clients import CLIENTS, SYSTEM, Refused
 from tests.fakes.meaning import SCENARIOS
 from tests.fakes.server import (
-    Asked,
-    Scripted,
+    Held,
     Upstream,
     ccproxy_process,
     config_for,
     free_port,
-    scenario_script,
 )
 
 PROTOCOLS = list(CLIENTS)
@@ -40,31 +38,9 @@ PATIENCE = 30.0
 """Seconds until the server has followed the file; it takes one."""
 
 
-class Held:
-    """Answers in the scenario's words; a stream whose model is `text` waits in its middle while `held`."""
-
-    def __init__(self) -> None:
-        self.free = threading.Event()
-        self.free.set()
-        self.reached = threading.Event()
-
-    def __call__(self, asked: Asked, model: str) -> Scripted:
-        scripted = scenario_script(asked, model)
-        if not self.free.is_set() and asked.streams:
-            scripted.pieces = self._slowly(scripted.pieces)  # type: ignore[assignment]
-        return scripted
-
-    def _slowly(self, pieces: list[bytes]) -> Iterator[bytes]:
-        half = len(pieces) // 2
-        yield from pieces[:half]
-        self.reached.set()
-        self.free.wait(PATIENCE)
-        yield from pieces[half:]
-
-
 @pytest.fixture(scope="module")
 def held() -> Held:
-    return Held()
+    return Held(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -135,15 +111,14 @@ def test_a_stream_goes_on_while_the_group_is_switched(
 ) -> None:
     switched(folder, "to-openai")
     until(lambda: serves(address, upstream, "openai"))
-    held.reached.clear()
-    held.free.clear()
+    held.hold()
     heard: list[object] = []
     running = threading.Thread(target=lambda: heard.append(CLIENTS[client](f"{address}/switch", "text", True).said()))
     running.start()
-    assert held.reached.wait(PATIENCE)
+    assert held.reached()
     switched(folder, "to-gemini")
     until(lambda: serves(address, upstream, "gemini"))
-    held.free.set()
+    held.let_go()
     running.join(PATIENCE)
     assert heard == [SCENARIOS["text"].said()]
     assert "# mine" in (folder / "ccproxy.toml").read_text()

@@ -24,7 +24,7 @@ from ccproxy.config import loads
 from tests.app.heads import head_of
 from tests.fakes.clients import CLIENTS, Refused
 from tests.fakes.meaning import SCENARIOS
-from tests.fakes.server import BASE_PATHS, Asked, Scripted, Upstream, ccproxy_process, free_port, scenario_script
+from tests.fakes.server import BASE_PATHS, Asked, Held, Scripted, Upstream, ccproxy_process, free_port
 from tests.fakes.wires import ERRORS
 
 PROTOCOLS = list(CLIENTS)
@@ -38,29 +38,14 @@ HEADER_KEY = "a-long-header-secret-0123"
 SECRETS = [UP_KEY, HEADER_KEY, "sk-upstream-2"]
 
 
-class Held:
-    """Answers in the scenario's words. A provider called `broken` fails; a stream of `slowly` waits in its middle; the
-    scenario `echo` says every key there is."""
-
-    def __init__(self) -> None:
-        self.free, self.reached = threading.Event(), threading.Event()
-        self.free.set()
+class Revealing(Held):
+    """A provider called `broken` fails, and says a key."""
 
     def __call__(self, asked: Asked, model: str) -> Scripted:
         if asked.path.startswith("broken"):
             body = json.dumps(ERRORS[asked.protocol](500)).replace("}", f', "key": "{UP_KEY}"}}', 1)
             return Scripted(500, "application/json", [body.encode()])
-        scripted = scenario_script(asked, model)
-        if not self.free.is_set() and asked.streams:
-            scripted.pieces = self._slowly(scripted.pieces)  # type: ignore[assignment]
-        return scripted
-
-    def _slowly(self, pieces: list[bytes]) -> Iterator[bytes]:
-        half = len(pieces) // 2
-        yield from pieces[:half]
-        self.reached.set()
-        self.free.wait(PATIENCE)
-        yield from pieces[half:]
+        return super().__call__(asked, model)
 
 
 def config_for(upstream: int, port: int, more: str = "", log: str = 'traffic = "traffic.jsonl"') -> str:
@@ -117,7 +102,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def held() -> Held:
-    return Held()
+    return Revealing(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -230,13 +215,12 @@ def test_a_strangers_token_is_masked_wherever_it_stands(address: str, log: Log) 
 
 def test_a_client_that_leaves(address: str, log: Log, held: Held) -> None:
     before = log.count()
-    held.reached.clear()
-    held.free.clear()
+    held.hold()
     document = {"model": "text", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     with httpx.stream("POST", f"{address}/to-openai/v1/chat/completions", json=document) as answer:
         next(answer.iter_raw())
     lines = log.last(before + 1)
-    held.free.set()
+    held.let_go()
     assert [line["direction"] for line in lines] == DIRECTIONS
     assert lines[-1]["cancelled"] is True
     assert lines[-2]["stream"].startswith(lines[-1]["stream"])
@@ -268,13 +252,12 @@ def test_it_is_switched_while_a_stream_runs(upstream: Upstream, held: Held, tmp_
         until(lambda: (tmp_path / "ccproxy.log").read_text().count(f"the traffic log is {word}") > lines)
 
     def streamed(heard: list[object], client: str) -> threading.Thread:
-        held.reached.clear()
-        held.free.clear()
+        held.hold()
         thread = threading.Thread(
             target=lambda: heard.append(CLIENTS[client](f"http://127.0.0.1:{port}/to-openai", "text", True).said())
         )
         thread.start()
-        assert held.reached.wait(PATIENCE)
+        assert held.reached()
         return thread
 
     heard: list[object] = []
@@ -282,13 +265,13 @@ def test_it_is_switched_while_a_stream_runs(upstream: Upstream, held: Held, tmp_
         CLIENTS["claude"](f"{address}/to-openai", "text", False)
         running = streamed(heard, "claude")
         says(on, "on")
-        held.free.set()
+        held.let_go()
         running.join(PATIENCE)
         assert not log.path.exists(), "the stream began before the log was on"
         running = streamed(heard, "openai")
         says(off, "off")
         CLIENTS["claude"](f"{address}/to-openai", "text", False)
-        held.free.set()
+        held.let_go()
         running.join(PATIENCE)
         assert [line["direction"] for line in log.last(1)] == DIRECTIONS
         says(on, "on")
