@@ -42,7 +42,6 @@ TEXT = "x" * 200
 def run(setting: Setting, progress: Progress) -> Iterator[Measure]:
     """Kind by kind, the ways in turn within each round. Needs the MCP SDK; raises ImportError without."""
     import anyio
-    import mcp  # noqa: F401 - that it is there
 
     rounds = setting.rounds_or(ROUNDS, SHORT_ROUNDS)
     for kind in KINDS:

@@ -21,6 +21,7 @@ import contextlib
 import errno
 import os
 import re
+import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,10 +40,8 @@ from tomlkit.items import AoT, Array, InlineTable, Item, Key, Table, Whitespace
 from ccproxy.config import parsed
 from ccproxy.errors import ConfigError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Edit", "Put", "Remove", "alone", "edit", "edited", "preview", "read"]
 
@@ -127,12 +126,11 @@ _held: set[Path] = set()
 def _locked(folder: Path) -> int | None:
     """The folder, locked until it is closed, for each change puts another file in the file's place; None where the system
     cannot lock folders."""
-    if fcntl is None:
-        return None
     handle = None
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_EX)
     return handle
 
 

@@ -17,16 +17,15 @@ import atexit
 import logging
 import os
 import stat
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger("ccproxy")
 
@@ -150,11 +149,11 @@ class Writer:
             if not full:
                 self._see(found)
                 self._write(handle, line)
-            elif fcntl is not None:
+            elif sys.platform != "win32":
                 self._rotate()
         finally:
             os.close(handle)
-        if full and fcntl is None:  # Windows renames no open file
+        if full and sys.platform == "win32":  # which renames no open file
             self._rotate()
         return not full
 
@@ -220,7 +219,7 @@ def _opened(path: Path) -> int:
             raise OSError("is no regular file")
         if hasattr(os, "fchmod") and mode & 0o077:
             os.fchmod(handle, 0o600)
-        if fcntl is not None:
+        if sys.platform != "win32":
             fcntl.flock(handle, fcntl.LOCK_EX)
     except BaseException:
         os.close(handle)
