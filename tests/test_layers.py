@@ -94,6 +94,8 @@ TESTED_ELSEWHERE = {
     "ccproxy.mcp.session": "test_http.py has sessions",
     "ccproxy.mcp.views": "test_endpoint.py has every handler",
     "ccproxy.config.checks": "test_config.py",
+    "ccproxy.turnwise.kept": "test_turnwise.py has what is remembered, and for how long",
+    "ccproxy.turnwise.pieces": "test_turnwise.py",
     "ccproxy.plans": "only shapes",
     "ccproxy.transport.seam": "only shapes",
 }

@@ -21,7 +21,7 @@ from ccproxy.model import SEALED, Context, Message, Request, Target, Text, ToolC
 from ccproxy.policy.rewrite import Rules
 from ccproxy.protocols import PROTOCOLS
 from ccproxy.protocols.base import Call
-from ccproxy.turnwise import Conversations
+from ccproxy.turnwise import Conversations, kept
 from tests.protocols.strategies import NAMES, changed, conversations, requests, steps
 from tests.protocols.test_growing import asked
 from tests.protocols.test_properties import PROFILE, of_another, written
@@ -539,7 +539,7 @@ def test_where_the_reader_of_ids_was_is_known_of_the_last_turns(client: str) -> 
         document = {**whole, PROTOCOLS[client].chat.conversation[0]: history_of(whole, client)[:length]}
         assert prepared(document, client, target, None, conversations) == prepared(document, client, target, None, None)
         (conversation,) = conversations._conversations.values()
-        assert sum(run.pairs is not None for run in conversation.runs) <= turnwise.PAIRED
+        assert sum(run.pairs is not None for run in conversation.runs) <= kept.PAIRED
 
 
 def turn_without_ids(client: str, steps: int) -> dict[str, Any]:
